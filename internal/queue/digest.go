@@ -1,0 +1,71 @@
+package queue
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"slices"
+)
+
+// Digest sums up the facts: equal on two nodes, two logs and before and after a
+// restart exactly when the facts are. It reads every job.
+func (s *State) Digest() [32]byte {
+	h := sha256.New()
+	h.Write(s.globalFacts())
+	var b []byte
+	for _, p := range s.ids.sorted() {
+		for _, at := range p.slots {
+			if at != 0 {
+				b = s.digestJob(h, b[:0], at)
+			}
+		}
+	}
+	return [32]byte(h.Sum(nil))
+}
+
+func (s *State) digestJob(h hash.Hash, b []byte, at slot) []byte {
+	j := s.jobs.at(at)
+	var expiresAt int64
+	if j.rare != 0 {
+		expiresAt = s.rares.at(j.rare).expiresAt
+	}
+	b = appendJob(b, j, s.queues[j.queue].name, expiresAt)
+	b = binary.AppendUvarint(b, uint64(j.size))
+	small, large := s.bodies.read(j.body, j.size)
+	h.Write(append(b, small...))
+	for _, piece := range large {
+		h.Write(piece)
+	}
+	return b
+}
+
+// globalFacts encodes the facts that belong to no job, in an order of their own.
+// The clock and the epoch are left out: a restart moves them on.
+func (s *State) globalFacts() []byte {
+	b := binary.AppendUvarint(nil, uint64(s.maxID))
+	var paused []*Queue
+	for _, q := range s.byName {
+		if q.pausedUntil > s.now {
+			paused = append(paused, q)
+		}
+	}
+	slices.SortFunc(paused, func(a, b *Queue) int { return slices.Compare(a.nameBytes, b.nameBytes) })
+	for _, q := range paused {
+		b = appendBytes(b, q.nameBytes)
+		b = binary.AppendUvarint(b, uint64(q.pausedUntil))
+	}
+	var uploads []uploadKey
+	for k := range s.uploads {
+		uploads = append(uploads, k)
+	}
+	slices.SortFunc(uploads, func(a, b uploadKey) int {
+		return slices.Compare([]uint64{uint64(a.session), a.upload}, []uint64{uint64(b.session), b.upload})
+	})
+	for _, k := range uploads {
+		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(k.session)), k.upload)
+		for _, p := range s.uploads[k] {
+			b = appendBytes(b, p)
+		}
+	}
+	return b
+}

@@ -1,0 +1,231 @@
+package queue
+
+import "math"
+
+// session is who holds leases and waits: a connection, seen from the core.
+type session struct {
+	id    SessionID
+	index uint32
+	port  uint32
+	tag   uint64
+	used  *Queue
+	set   *watchSet
+
+	leases heap[leaseItem]
+
+	// A reserve that waits.
+	waiting      bool
+	deadlineSoon bool
+	waitSeq      uint32
+	waitUntil    int64 // engine's clock
+	prev, next   *session
+
+	timer uint32 // 1 + position in State.sessionTimers; 0: none
+	alarm int64  // the time it has there
+}
+
+const never = int64(math.MaxInt64)
+
+// leaseItem orders the leases of a session by their end.
+type leaseItem struct {
+	end int64 // engine's clock
+	at  slot
+}
+
+// sessionList is a chain of waiting sessions, the oldest first.
+type sessionList struct {
+	head, tail *session
+	n          uint64
+}
+
+func (l *sessionList) pushBack(x *session) {
+	l.n++
+	x.prev, x.next = l.tail, nil
+	if l.tail == nil {
+		l.head = x
+	} else {
+		l.tail.next = x
+	}
+	l.tail = x
+}
+
+func (l *sessionList) remove(x *session) {
+	l.n--
+	if x.prev == nil {
+		l.head = x.next
+	} else {
+		x.prev.next = x.next
+	}
+	if x.next == nil {
+		l.tail = x.prev
+	} else {
+		x.next.prev = x.prev
+	}
+	x.prev, x.next = nil, nil
+}
+
+// Open starts a session. Its outputs carry port and tag.
+func (s *State) Open(port uint32, tag uint64) SessionID {
+	sess := &session{port: port, tag: tag, used: s.queueNamed([]byte(DefaultQueue)), set: s.initial}
+	sess.leases = heap[leaseItem]{
+		less:  func(a, b leaseItem) bool { return a.end < b.end },
+		moved: func(item leaseItem, pos uint32) { s.jobs.mut(item.at).prev = pos },
+	}
+	sess.used.using++
+	sess.used.watching++
+	s.initial.sessions++
+	if n := len(s.freeSessions); n > 0 {
+		sess.index = s.freeSessions[n-1]
+		s.freeSessions = s.freeSessions[:n-1]
+		s.sessions[sess.index] = sess
+	} else {
+		sess.index = uint32(len(s.sessions))
+		s.sessions = append(s.sessions, sess)
+	}
+	s.opened++
+	sess.id = SessionID(s.opened<<24 | uint64(sess.index)&0xffffff)
+	return sess.id
+}
+
+// session returns the session with an id, or nil.
+func (s *State) session(id SessionID) *session {
+	if i := int(id & 0xffffff); i < len(s.sessions) {
+		if sess := s.sessions[i]; sess != nil && sess.id == id {
+			return sess
+		}
+	}
+	return nil
+}
+
+// close ends a session: what it holds becomes ready.
+func (s *State) close(sess *session) {
+	s.stopWaiting(sess)
+	for len(sess.leases.items) > 0 {
+		at := sess.leases.items[0].at
+		j := s.jobs.mut(at)
+		s.take(at, j)
+		s.place(at, j)
+	}
+	for _, m := range sess.set.members {
+		m.queue.watching--
+	}
+	watched := sess.set.members
+	if sess.set.sessions--; sess.set.sessions == 0 {
+		s.dissolve(sess.set)
+	}
+	for _, m := range watched {
+		s.forgetIfUnused(m.queue)
+	}
+	sess.used.using--
+	s.forgetIfUnused(sess.used)
+	if sess.timer > 0 {
+		s.sessionTimers.remove(sess.timer - 1)
+	}
+	s.sessions[sess.index] = nil
+	s.freeSessions = append(s.freeSessions, sess.index)
+}
+
+// lease gives sess the first job of q, as the answer to its request seq.
+func (s *State) lease(sess *session, q *Queue, seq uint32) {
+	at, _ := s.first(&q.ready)
+	s.leaseJob(sess, at, s.jobs.mut(at), seq)
+}
+
+func (s *State) leaseJob(sess *session, at slot, j *job, seq uint32) {
+	s.take(at, j)
+	s.ignoreExpiry(j)
+	j.phase = Reserved
+	j.next = sess.index
+	j.reserves++
+	q := s.queues[j.queue]
+	s.count(q, j, 1)
+	end := s.after(j.ttr)
+	sess.leases.push(leaseItem{end, at})
+	s.setSessionTimer(sess, end)
+	s.answerJob(sess, seq, j)
+}
+
+// endLease takes job j, which is reserved, from its holder.
+func (s *State) endLease(at slot, j *job) {
+	s.sessions[j.holder()].leases.remove(j.pos())
+	s.watchExpiry(at, j)
+}
+
+// wait makes sess wait for a job, as its request r asks.
+func (s *State) wait(sess *session, r *Request) {
+	sess.waiting = true
+	sess.waitSeq = r.Seq
+	sess.deadlineSoon = r.Flags&FlagDeadlineSoon != 0
+	sess.waitUntil = never
+	if r.Timeout >= 0 {
+		sess.waitUntil = s.after(int64(r.Timeout))
+	}
+	sess.set.waiting.pushBack(sess)
+	s.waiting++
+	s.setSessionTimer(sess, sess.nextAlarm())
+}
+
+func (s *State) stopWaiting(sess *session) {
+	if !sess.waiting {
+		return
+	}
+	sess.waiting = false
+	sess.set.waiting.remove(sess)
+	s.waiting--
+}
+
+// nextAlarm returns when time changes something for sess, or never.
+func (sess *session) nextAlarm() int64 {
+	next := never
+	if len(sess.leases.items) > 0 {
+		next = sess.leases.items[0].end
+		if sess.waiting && sess.deadlineSoon {
+			next -= int64(DeadlineMargin)
+		}
+	}
+	if sess.waiting {
+		next = min(next, sess.waitUntil)
+	}
+	return next
+}
+
+// setSessionTimer makes the clock look at sess at the given time. The timer may
+// ring early, never late: a lease that ends leaves it as it is, so that a worker in
+// full swing seldom touches it.
+func (s *State) setSessionTimer(sess *session, at int64) {
+	switch {
+	case at == never:
+	case sess.timer == 0:
+		sess.alarm = at
+		s.sessionTimers.push(sess)
+	case at < sess.alarm:
+		sess.alarm = at
+		s.sessionTimers.fix(sess.timer - 1)
+	}
+}
+
+// expire does what time has brought for sess: leases that ended, a wait that did.
+func (s *State) expire(sess *session) {
+	soon := sess.waiting && sess.deadlineSoon && len(sess.leases.items) > 0 &&
+		sess.leases.items[0].end-int64(DeadlineMargin) <= s.now
+	for len(sess.leases.items) > 0 && sess.leases.items[0].end <= s.now {
+		at := sess.leases.items[0].at
+		j := s.jobs.mut(at)
+		j.timeouts++
+		s.timeouts++
+		s.take(at, j)
+		s.place(at, j)
+	}
+	switch {
+	case !sess.waiting: // the job whose lease ended may have gone to its own holder
+	case soon:
+		s.stopWaiting(sess)
+		s.answer(sess, sess.waitSeq, Result{Err: ErrDeadlineSoon})
+	case sess.waitUntil <= s.now:
+		s.stopWaiting(sess)
+		s.answer(sess, sess.waitSeq, Result{Err: ErrTimedOut})
+	}
+	s.sessionTimers.remove(sess.timer - 1)
+	sess.timer = 0
+	s.setSessionTimer(sess, sess.nextAlarm())
+}

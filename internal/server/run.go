@@ -1,0 +1,66 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+)
+
+// closeTimeout is how long clients may take to read the answers they are owed
+// when the server ends.
+const closeTimeout = 10 * time.Second
+
+// Run starts a server, calls ready once it serves, and returns when a signal has
+// ended it: SIGTERM and SIGINT end it in order, a second one at once; SIGUSR1 has
+// it refuse puts. The error is a *StartError, or what went wrong at the end.
+func Run(o config.Options, log *slog.Logger, ready func(*Server)) error {
+	// A log that nobody reads any more must not end the server.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
+	defer signal.Stop(signals)
+	s, err := Start(o, log)
+	if err != nil {
+		return err
+	}
+	ready(s)
+	s.serveUntilSignal(signals)
+	return s.end(signals)
+}
+
+func (s *Server) serveUntilSignal(signals <-chan os.Signal) {
+	for sig := range signals {
+		if sig != syscall.SIGUSR1 {
+			s.log.Info("ending: requests under way are answered; a second signal ends at once", "signal", sig.String())
+			return
+		}
+		s.Drain()
+	}
+}
+
+// end closes the server in order, unless a second signal comes.
+func (s *Server) end(signals <-chan os.Signal) error {
+	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() { ended <- s.Close(ctx) }()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case sig := <-signals:
+			if sig != syscall.SIGUSR1 {
+				return ErrCutShort
+			}
+		}
+	}
+}
+
+// ErrCutShort says that a second signal came before the server had ended in order.
+var ErrCutShort = errors.New("ended at once by a second signal")

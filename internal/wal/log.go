@@ -1,0 +1,174 @@
+package wal
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/millrace/millrace/internal/engine"
+	"github.com/millrace/millrace/internal/vfs"
+)
+
+// Log is a log in a directory on local disk. It implements engine.Log.
+type Log struct {
+	o       Options
+	fs      vfs.FS
+	dir     string
+	lock    io.Closer
+	machine engine.Machine
+	pool    pool
+	run     uint32 // told apart in every frame: what a crash left of the last run never continues this one
+
+	mu      sync.Mutex
+	work    sync.Cond // the syncer has something to do
+	idle    sync.Cond // phase, queue or err have changed
+	phase   phase
+	queue   [][]byte // batches for the syncer
+	spareQ  [][]byte // the queue's other backing array
+	tickets []uint64 // confirmations for the syncer
+	backlog int      // bytes in queue and in the syncer's hands
+	pace    pace
+	marking bool  // the syncer is to write a mark
+	err     error // why the log ended
+	lost    bool  // the machine was told
+	opened  bool
+	closing bool
+	current *segment   // that batch is in
+	unsaved []*segment // left for the next one before they were synced
+	written uint64     // index of the last batch that is written
+
+	// tail is where batches are written. It belongs to whoever set phase.
+	tail tail
+
+	flushing sync.Mutex // held while segments are synced outside a commit
+	timer    *time.Timer
+	timing   bool // the timer runs
+	finished chan struct{}
+
+	segMu    sync.Mutex
+	segments []*segment // in use, ascending; the last is the current one
+	snap     *manifest  // the last snapshot; nil before the first
+	snapping sync.Mutex
+
+	synced atomic.Uint64 // index up to which everything is durable
+	stats  counters
+}
+
+var _ engine.Log = (*Log)(nil)
+
+// phase is what is going on in the log. While it is not idle, one goroutine owns
+// the tail and the right to call the machine.
+type phase uint8
+
+const (
+	phaseIdle    phase = iota
+	phaseWriting       // the syncer writes and syncs
+	phaseCalling       // somebody may be in a call of the machine
+)
+
+// Open takes hold of the log in dir, which it makes if need be, and checks that
+// this version can read it. Nothing is read or changed before the Open method.
+func Open(dir string, o Options) (*Log, error) {
+	o = o.withDefaults()
+	if err := o.FS.MkdirAll(dir); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	lock, err := lockDir(o.FS, dir)
+	if err != nil {
+		return nil, err
+	}
+	l := &Log{o: o, fs: o.FS, dir: dir, lock: lock, run: uint32(o.random())}
+	l.work.L, l.idle.L = &l.mu, &l.mu
+	l.pace = pace{need: warmUp}
+	if err := l.checkFormat(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+func lockDir(fsys vfs.FS, dir string) (io.Closer, error) {
+	lock, err := fsys.Lock(filepath.Join(dir, lockName))
+	if errors.Is(err, vfs.ErrLocked) {
+		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one, or choose another directory", dir)
+	}
+	return lock, err
+}
+
+func (l *Log) checkFormat() error {
+	err := checkFormat(l.fs, l.dir)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeFormat(l.fs, l.dir); err != nil {
+		return fmt.Errorf("make the data directory: %w", err)
+	}
+	return l.fs.SyncDir(filepath.Dir(filepath.Clean(l.dir)))
+}
+
+// Room implements engine.Log.
+func (l *Log) Room() engine.Room {
+	if l.stats.failed.Load() {
+		return engine.RoomForNone
+	}
+	return l.pool.room()
+}
+
+// Close implements engine.Log. It must not be called from a method of the machine.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	if l.closing {
+		l.mu.Unlock()
+		return ErrClosed
+	}
+	l.closing = true
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+	l.work.Signal()
+	l.idle.Broadcast()
+	l.mu.Unlock()
+	var err error
+	if l.opened {
+		<-l.finished
+		err = l.finish()
+		l.pool.stop()
+		l.closeFiles()
+	}
+	l.lock.Close()
+	return err
+}
+
+// finish syncs what is written and marks it so: from now on any damage is told
+// from a crash.
+func (l *Log) finish() error {
+	l.snapping.Lock() // lets a snapshot end
+	defer l.snapping.Unlock()
+	l.mu.Lock()
+	err := l.err
+	l.mu.Unlock()
+	if err == nil {
+		err = l.flush()
+	}
+	if err == nil {
+		err = l.mark()
+	}
+	if err == nil {
+		err = l.tail.seg.file.Sync()
+	}
+	return err
+}
+
+func (l *Log) closeFiles() {
+	l.segMu.Lock()
+	defer l.segMu.Unlock()
+	for _, s := range append(l.segments, l.pool.spares...) {
+		s.file.Close()
+	}
+	l.segments, l.pool.spares = nil, nil
+}

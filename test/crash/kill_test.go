@@ -1,0 +1,58 @@
+package crash
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/test/daemon"
+)
+
+// largeJobs lets bodies be larger than one record of a log.
+const largeJobs = "--max-job-size=1MiB"
+
+// TestKill kills the server at random moments of load, of recovery and of start,
+// and audits what it acknowledged before.
+func TestKill(t *testing.T) {
+	rnd, dir := random(t), t.TempDir()
+	f := newFleet(t, rnd, 8)
+	for range *kills {
+		s := daemon.Serve(t, dir, largeJobs)
+		f.check(s)
+		f.start(s.Addr)
+		f.until(s, 1+rnd.IntN(2000))
+		s.Kill()
+		f.stopped()
+		if rnd.IntN(3) == 0 {
+			s := daemon.Start(t, daemon.ServeCommand(dir, largeJobs))
+			select {
+			case <-time.After(time.Duration(rnd.IntN(30)) * time.Millisecond):
+			case <-s.Exited():
+				t.Fatalf("the server does not start after a kill:\n%s", s.Output())
+			}
+			s.Kill()
+		}
+	}
+	f.finish(daemon.Serve(t, dir, largeJobs))
+}
+
+// TestTerm asks the server to end while it is under load.
+func TestTerm(t *testing.T) {
+	rnd, dir := random(t), t.TempDir()
+	f := newFleet(t, rnd, 8)
+	for range 3 {
+		s := daemon.Serve(t, dir, largeJobs)
+		f.check(s)
+		f.start(s.Addr)
+		f.until(s, 1+rnd.IntN(2000))
+		if err := s.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		status, err := s.Wait(answerLimit)
+		if err != nil || status != 0 {
+			t.Fatalf("exit status %d, %v:\n%s", status, err, s.Output())
+		}
+		f.stopped()
+	}
+	f.finish(daemon.Serve(t, dir, largeJobs))
+}
