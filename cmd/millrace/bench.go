@@ -30,6 +30,10 @@ func benchCommand(args []string, stdout, stderr io.Writer) int {
 	if len(rest) > 0 {
 		return usageError(stderr, fmt.Errorf("bench takes options only; take %q away (the server goes after --server)", strings.Join(rest, " ")))
 	}
+	o.Scenarios = scenarioNames(o.scenarios)
+	if err := o.Validate(); err != nil {
+		return usageError(stderr, err)
+	}
 	if err := o.run(stdout, stderr); err != nil {
 		return failure(stderr, err)
 	}
@@ -70,7 +74,7 @@ func (o *benchOptions) declare() *config.Set {
 	s.Var(config.Switch(&o.Keep), "keep", "", "leave the jobs in the server")
 	s.Group("Output")
 	s.Var(config.Switch(&o.json), "json", "", "JSON in place of the table")
-	s.Var(config.Switch(&o.verbose), "v", "", "show progress, every pair of rounds, and what the generator costs")
+	s.Var(config.Switch(&o.verbose), "verbose", "", "show progress, every pair of rounds, and what the generator costs")
 	s.Examples = []string{
 		"millrace bench --server 127.0.0.1:11300  # the usual three scenarios",
 		"millrace bench --vs 127.0.0.1:11301 --scenario cycle --depth 16  # two servers side by side",
@@ -84,7 +88,6 @@ func (o *benchOptions) run(stdout, stderr io.Writer) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
-	o.Scenarios = scenarioNames(o.scenarios)
 	if o.verbose {
 		o.Progress = stderr
 	}

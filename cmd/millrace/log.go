@@ -1,11 +1,56 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"time"
+
+	"github.com/millrace/millrace/internal/config"
+	"github.com/millrace/millrace/internal/queue"
+	"github.com/millrace/millrace/internal/vfs"
+	"github.com/millrace/millrace/internal/wal"
 )
 
-// logCommand checks or prints a log that no server uses.
 func logCommand(args []string, stdout, stderr io.Writer) int {
-	return failure(stderr, fmt.Errorf("not there yet"))
+	s := config.NewSet("millrace log", "verify|dump DIR", "Look at the log in the data directory DIR, which no server may be using. Nothing is\nchanged. verify reads all of it and says what is there and where it is damaged, if it\nis; dump prints what a restart would read after the last snapshot.")
+	s.Examples = []string{"millrace log verify ~/.local/state/millrace"}
+	rest, exit, ok := parse(s, args, stdout, stderr)
+	if !ok {
+		return exit
+	}
+	if len(rest) != 2 {
+		return usageError(stderr, errors.New("log needs verify or dump, and a directory; `millrace log --help` says more"))
+	}
+	var err error
+	switch rest[0] {
+	case "verify":
+		if err = wal.Verify(vfs.OS, rest[1], stdout); err == nil {
+			fmt.Fprintln(stdout, "no damage")
+		}
+	case "dump":
+		err = dumpLog(rest[1], stdout)
+	default:
+		return usageError(stderr, fmt.Errorf("log knows verify and dump, not %q", rest[0]))
+	}
+	if err != nil {
+		return failure(stderr, err)
+	}
+	return exitOK
+}
+
+// dumpLog prints a line for each batch of the log in dir.
+func dumpLog(dir string, w io.Writer) error {
+	return wal.Dump(vfs.OS, dir, func(f wal.Frame, batch []byte) error {
+		if batch == nil {
+			return nil // a mark, or a part of a batch that follows
+		}
+		b, err := queue.DecodeBatch(batch)
+		if err != nil {
+			return fmt.Errorf("batch %d: %w", f.Index, err)
+		}
+		clock := time.Unix(0, b.Clock).UTC().Format(time.RFC3339Nano)
+		_, err = fmt.Fprintf(w, "batch %d  epoch %d, sequence %d, clock %s, %d bytes of records\n", f.Index, b.Epoch, b.Seq, clock, len(b.Records))
+		return err
+	})
 }

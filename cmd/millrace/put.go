@@ -21,10 +21,10 @@ type putOptions struct {
 }
 
 func putCommand(args []string, stdout, stderr io.Writer) int {
-	o := putOptions{tube: "default", pri: 1024, ttr: time.Minute}
+	o := putOptions{pri: 1024, ttr: time.Minute}
 	s := config.NewSet("millrace put", "[BODY]", "Put a job and print its id. The body is BODY, or what comes on standard input.")
 	s.Group("Job")
-	s.Var(config.Text(&o.tube), "tube", "NAME", "where to put it")
+	s.Var(config.Text(&o.tube), "tube", "NAME", "where to put it; into `default` when no tube is named")
 	s.Var(config.Uint32(&o.pri), "pri", "N", "priority, the lowest first")
 	s.Var(config.Duration(&o.delay), "delay", "TIME", "how long until it is ready, in whole seconds")
 	s.Var(config.Duration(&o.ttr), "ttr", "TIME", "how long a worker may hold it without a touch, in whole seconds")
@@ -54,8 +54,10 @@ func (o *putOptions) put(words []string, stdin io.Reader, stdout io.Writer) erro
 		return err
 	}
 	defer c.conn.Close()
-	if _, err := c.call("USING", "use "+o.tube, nil); err != nil {
-		return err
+	if o.tube != "" {
+		if _, err := c.call("USING", "use "+o.tube, nil); err != nil {
+			return err
+		}
 	}
 	if o.lines {
 		return o.putLines(c, stdin, stdout)

@@ -17,8 +17,7 @@ type reserveOptions struct {
 }
 
 func (o *reserveOptions) declareTubes(s *config.Set) {
-	o.tubes = "default"
-	s.Var(config.Text(&o.tubes), "tube", "NAMES", "where to take jobs from: one tube, or several with commas")
+	s.Var(config.Text(&o.tubes), "tube", "NAMES", "where to take jobs from: one tube, or several with commas;\nfrom `default` when none is named")
 }
 
 func (o *reserveOptions) tubeNames() []string {
@@ -59,7 +58,7 @@ func (o *reserveOptions) reserve(stdout io.Writer) error {
 	}
 	r, err := c.call("RESERVED", fmt.Sprintf("reserve-with-timeout %d", seconds(o.timeout)), nil)
 	if u := (unexpected{}); errors.As(err, &u) && u.answer == "TIMED_OUT" {
-		return fmt.Errorf("no job is ready in %s", o.tubes)
+		return errors.New("no job came in time")
 	} else if err != nil {
 		return err
 	}

@@ -73,6 +73,9 @@ func (c *conn) Feed(in []byte) (used int) {
 	return used
 }
 
+// Event implements netserve.Conn: this protocol has no events.
+func (c *conn) Event(queue.Event, uint32, *queue.Result) {}
+
 // Blocked implements netserve.Conn.
 func (c *conn) Blocked() bool { return c.blocked }
 
@@ -185,7 +188,10 @@ func (c *conn) refuseHTTP(line []byte) {
 	if !c.firstLine {
 		return
 	}
-	method, _, _ := bytes.Cut(line, []byte(" "))
+	method, target, _ := bytes.Cut(line, []byte(" "))
+	if !bytes.HasPrefix(target, []byte("/")) && !bytes.Contains(target, []byte(" HTTP/")) {
+		return
+	}
 	switch string(method) {
 	case "GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS", "PATCH", "CONNECT", "TRACE":
 		if c.state == inRest {
@@ -250,7 +256,7 @@ func (c *conn) ask(s *spec) {
 		Op: s.op, ID: queue.JobID(r.id), Queue: r.name,
 		Pri: r.pri, Delay: r.delay, TTR: r.ttr, Timeout: r.timeout, N: r.n,
 	}
-	if s.op == queue.OpReserve || s.op == queue.OpReserveJob {
+	if s.op == queue.OpReserve {
 		c.becomeWorker()
 		q.Flags = queue.FlagDeadlineSoon
 	}

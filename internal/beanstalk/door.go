@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/netserve"
+	"github.com/millrace/millrace/internal/queue"
 )
 
 // Defaults and limits of beanstalkd.
@@ -102,6 +103,9 @@ func New(o Options) *Door {
 
 // Name is the protocol's name.
 func (d *Door) Name() string { return "beanstalk" }
+
+// Source implements netserve.Door.
+func (d *Door) Source() queue.Source { return netserve.SourceBeanstalk }
 
 // Drain makes every put from now on be answered with DRAINING, for good.
 func (d *Door) Drain() { d.draining.Store(true) }

@@ -43,6 +43,11 @@ func startMillrace(t *testing.T, args ...string) *millrace {
 	} else if len(args) > 0 {
 		t.Fatalf("the tests know no arguments %q", args)
 	}
+	return startServer(t, o)
+}
+
+func startServer(t *testing.T, o Options) *millrace {
+	t.Helper()
 	e := engine.New(engine.Options{})
 	if err := e.Start(); err != nil {
 		t.Fatal(err)

@@ -22,14 +22,21 @@ const (
 	extensionNames = " put-ms release-ms reserve-ms pause-ms put-batch reserve-batch clear-tube"
 )
 
-// errorWords gives the errors of the queue their words.
-var errorWords = [...]string{
-	queue.ErrNotFound:     "NOT_FOUND\r\n",
-	queue.ErrNotIgnored:   "NOT_IGNORED\r\n",
-	queue.ErrTimedOut:     "TIMED_OUT\r\n",
-	queue.ErrDeadlineSoon: "DEADLINE_SOON\r\n",
-	queue.ErrNoSpace:      wordOutOfMemory,
-	queue.ErrBadRequest:   "INTERNAL_ERROR\r\n",
+// errorWord gives an error of the queue its word.
+func errorWord(err queue.Error) string {
+	switch err {
+	case queue.ErrNotFound:
+		return "NOT_FOUND\r\n"
+	case queue.ErrNotIgnored:
+		return "NOT_IGNORED\r\n"
+	case queue.ErrTimedOut:
+		return "TIMED_OUT\r\n"
+	case queue.ErrDeadlineSoon:
+		return "DEADLINE_SOON\r\n"
+	case queue.ErrNoSpace, queue.ErrQueueFull:
+		return wordOutOfMemory
+	}
+	return "INTERNAL_ERROR\r\n"
 }
 
 // owe adds the answer to cmd to those that are owed. Its text, if it has one, is
@@ -113,6 +120,9 @@ func (c *conn) reply(s *spec, r *queue.Result) {
 		if s.extension {
 			tube = r.Queue
 		}
+		if s.op == queue.OpReserveJob {
+			c.becomeWorker()
+		}
 		c.replyJob(s.reply, r, tube)
 	case formNames, formStats:
 		c.replyYAML(r.Info)
@@ -127,7 +137,7 @@ func (c *conn) replyError(err queue.Error) {
 		c.owed = c.owed[:c.done+1]
 		return
 	}
-	c.out.String(errorWords[err])
+	c.out.String(errorWord(err))
 }
 
 // replyJob writes a job, and its tube if there is one to be told.

@@ -3,7 +3,8 @@
 // else the machine does falls on both.
 //
 // Connections send a batch of requests, wait for all the replies, and send the
-// next batch. Every reply is checked; anything unexpected ends the run. Jobs go
+// next batch; a worker that pipelines puts its deletes and its next reserves into
+// one. Every reply is checked; anything unexpected ends the run. Jobs go
 // into tubes of the run's own and are taken out again.
 //
 // All connections of a round are driven by one thread: the generator must cost
@@ -22,18 +23,11 @@ import (
 // holds the scenarios before it.
 func Run(ctx context.Context, o Options) (Report, error) {
 	report := Report{Address: o.Address, Versus: o.Versus}
-	if err := o.check(); err != nil {
+	if err := o.Validate(); err != nil {
 		return report, err
 	}
-	plans := make([]plan, len(o.Scenarios))
-	for i, name := range o.Scenarios {
-		var err error
-		if plans[i], err = planFor(name, &o); err != nil {
-			return report, err
-		}
-	}
-	for i, name := range o.Scenarios {
-		row, err := o.compare(ctx, name, plans[i])
+	for _, name := range o.Scenarios {
+		row, err := o.compare(ctx, name)
 		if err != nil {
 			return report, err
 		}
@@ -43,15 +37,20 @@ func Run(ctx context.Context, o Options) (Report, error) {
 }
 
 // compare measures one scenario on all servers, in turn.
-func (o *Options) compare(ctx context.Context, name string, p plan) (row Row, err error) {
+func (o *Options) compare(ctx context.Context, name string) (row Row, err error) {
+	p, err := planFor(name, o)
+	if err != nil {
+		return row, err
+	}
 	base := fmt.Sprintf("millrace-bench-%d-%s", os.Getpid(), name)
 	sides, err := o.sides(p, base)
 	if err != nil {
 		return row, err
 	}
 	defer func() {
+		failed := err != nil
 		for _, s := range sides {
-			err = errors.Join(err, s.finish(ctx))
+			err = errors.Join(err, s.finish(ctx, failed))
 		}
 	}()
 	for _, s := range sides {

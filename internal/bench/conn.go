@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -48,6 +49,7 @@ type conn struct {
 	awaiting int      // replies still to come
 	sentAt   int64    // when the batch was sent
 	tube     int      // number of the tube that the next put's reply is about
+	early    int      // requests of the next step that are sent already
 	ids      []uint64 // jobs reserved and not yet deleted
 	partial  []byte   // an incomplete reply
 	unsent   []byte   // what the kernel did not take of the batch
@@ -88,6 +90,9 @@ func watchCommands(tubes []string) setup {
 
 func dialReady(ctx context.Context, address string, setups ...setup) (*socket, error) {
 	s, err := dial(ctx, address)
+	if errors.Is(err, syscall.EMFILE) {
+		return nil, fmt.Errorf("%w; raise their number with `ulimit -n`, or ask for fewer connections", err)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ type fakeJob struct {
 	body []byte
 }
 
-func startFake(t *testing.T) *fake {
+// startFake serves until the test is over; the changes are made before it starts.
+func startFake(t *testing.T, changes ...func(*fake)) *fake {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -42,6 +43,9 @@ func startFake(t *testing.T) *fake {
 	f := &fake{address: l.Addr().String(), ready: map[string][]fakeJob{}, left: map[uint64]fakeJob{}}
 	f.more = sync.NewCond(&f.mu)
 	f.mutate = func(reply string) string { return reply }
+	for _, change := range changes {
+		change(f)
+	}
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {

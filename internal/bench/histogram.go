@@ -16,7 +16,7 @@ type histogram struct {
 
 const (
 	subBits = 5
-	buckets = (64 - subBits) << subBits
+	buckets = (65 - subBits) << subBits
 )
 
 // record adds n durations of ns nanoseconds. A negative one counts as zero.

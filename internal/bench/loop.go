@@ -27,7 +27,8 @@ type loop struct {
 	ready            int           // jobs put (at least sent) and not yet reserved
 	stopping         bool          // start no further batch
 	flying           [stepKinds]int
-	heard            int64 // when the last reply came
+	heard            int64         // when the last reply came
+	patience         time.Duration // how long there may be none
 
 	inserted, deleted int // replies received
 }
@@ -51,6 +52,7 @@ func newLoop(r *requests, depth int, m *meter) (*loop, error) {
 		poll: poll, requests: r, depth: depth, meter: m,
 		buf:   make([]byte, max(256<<10, 2*len(r.body)+maxLine)),
 		toPut: maxCount, toReserve: maxCount, bound: maxCount,
+		patience: patience,
 	}, nil
 }
 
@@ -67,8 +69,8 @@ func (l *loop) add(s *socket, steps []step, tube int) error {
 	return l.poll.add(s, len(l.conns)-1)
 }
 
-// run goes on until the meter's window is over or nothing is left to send, and the
-// replies that need no waiting have come.
+// run goes on until the meter's window is over, nothing is left to send or ctx has
+// ended, and the replies that need no waiting have come: the counts are exact then.
 func (l *loop) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -94,20 +96,18 @@ func (l *loop) run(ctx context.Context) error {
 			}
 		}
 		t := now()
-		if t-l.heard > int64(patience) {
+		if t-l.heard > int64(l.patience) {
 			return l.stalled()
-		}
-		if err := ctx.Err(); err != nil {
-			return err
 		}
 		if l.stopping, err = l.meter.over(t); err != nil {
 			return err
 		}
+		l.stopping = l.stopping || ctx.Err() != nil
 		if err := l.grow(t, time.Duration(t-begun)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return ctx.Err()
 }
 
 // finished: reserves that wait when the window ends are left unanswered.
@@ -121,7 +121,7 @@ func (l *loop) finished() bool {
 
 func (l *loop) stalled() error {
 	return fmt.Errorf("no reply for %v, while %d connections put, %d reserve and %d delete",
-		patience, l.flying[putStep], l.flying[reserveStep], l.flying[deleteStep])
+		l.patience, l.flying[putStep], l.flying[reserveStep], l.flying[deleteStep])
 }
 
 // service takes what a connection received. The poller reports an edge, so a read
@@ -150,13 +150,32 @@ func (l *loop) service(c *conn) error {
 	}
 }
 
-// consume takes the complete replies in and, after the last of a batch, starts the
-// connection's next step.
+// consume takes the complete replies in. After the last of a batch it starts the
+// connection's next step, whose requests may have been sent already.
 func (l *loop) consume(c *conn, in []byte) (used int, err error) {
 	t := now()
 	l.heard = t
-	before := c.awaiting
-	kind := c.steps[c.at]
+	for c.awaiting > 0 {
+		n, err := l.replies(c, in[used:], t)
+		used += n
+		if err != nil || c.awaiting > 0 {
+			return used, err
+		}
+		l.flying[c.steps[c.at]]--
+		c.at = (c.at + 1) % len(c.steps)
+		if err := l.next(c, t); err != nil {
+			return used, err
+		}
+		if used == len(in) {
+			return used, l.unpark(t)
+		}
+	}
+	return used, fmt.Errorf("received %q, which nothing asked for", in[used:min(len(in), used+80)])
+}
+
+// replies takes those to the batch that the connection waits for.
+func (l *loop) replies(c *conn, in []byte, t int64) (used int, err error) {
+	kind, before := c.steps[c.at], c.awaiting
 	for c.awaiting > 0 && used < len(in) {
 		n, err := l.reply(c, kind, in[used:], t)
 		if err != nil {
@@ -169,21 +188,7 @@ func (l *loop) consume(c *conn, in []byte) (used int, err error) {
 		c.awaiting--
 	}
 	l.meter.replies(kind, before-c.awaiting, t-c.sentAt)
-	if c.awaiting > 0 {
-		return used, nil
-	}
-	if used < len(in) {
-		return used, fmt.Errorf("received %q, which nothing asked for", in[used:min(len(in), used+80)])
-	}
-	if before == 0 {
-		return used, nil
-	}
-	l.flying[kind]--
-	c.at = (c.at + 1) % len(c.steps)
-	if err := l.next(c, t); err != nil {
-		return used, err
-	}
-	return used, l.unpark(t)
+	return used, nil
 }
 
 // reply takes one reply to a request of the kind; used 0 means it is incomplete.
@@ -220,10 +225,15 @@ func (l *loop) reserved(c *conn, in []byte, t int64) (used int, err error) {
 
 // next starts the connection's current step, or leaves the connection idle.
 func (l *loop) next(c *conn, t int64) error {
+	kind := c.steps[c.at]
+	if c.early > 0 { // sent with the deletes before
+		c.awaiting, c.early = c.early, 0
+		l.flying[kind]++
+		return nil
+	}
 	if l.stopping {
 		return nil
 	}
-	kind := c.steps[c.at]
 	var batch []byte
 	switch kind {
 	case putStep:
@@ -236,13 +246,10 @@ func (l *loop) next(c *conn, t int64) error {
 		l.ready += n
 		c.awaiting, batch = n, l.requests.put(c.tube, n, t)
 	case reserveStep:
-		n := min(l.depth, l.toReserve)
-		l.toReserve -= n
-		c.awaiting, batch = n, l.requests.reserve[:n*len(reserveLine)]
+		batch = l.reserves()
+		c.awaiting = len(batch) / len(reserveLine)
 	case deleteStep:
-		l.scratch = appendDeletes(l.scratch[:0], c.ids)
-		c.awaiting, batch = len(c.ids), l.scratch
-		c.ids = c.ids[:0]
+		c.awaiting, batch = len(c.ids), l.deletes(c)
 	}
 	if c.awaiting == 0 {
 		return nil
@@ -250,6 +257,27 @@ func (l *loop) next(c *conn, t int64) error {
 	c.sentAt = t
 	l.flying[kind]++
 	return c.send(batch)
+}
+
+// reserves is the next batch of them.
+func (l *loop) reserves() []byte {
+	n := min(l.depth, l.toReserve)
+	l.toReserve -= n
+	return l.requests.reserve[:n*len(reserveLine)]
+}
+
+// deletes is a batch for all jobs that the connection holds. A worker that pipelines
+// sends its next reserves along; they come last, for what is behind a reserve waits
+// with it.
+func (l *loop) deletes(c *conn) []byte {
+	l.scratch = appendDeletes(l.scratch[:0], c.ids)
+	c.ids = c.ids[:0]
+	if l.depth > 1 && c.steps[(c.at+1)%len(c.steps)] == reserveStep {
+		batch := l.reserves()
+		c.early = len(batch) / len(reserveLine)
+		l.scratch = append(l.scratch, batch...)
+	}
+	return l.scratch
 }
 
 // grow raises the bound along its ramp: what is put evenly over one delay comes

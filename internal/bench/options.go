@@ -65,10 +65,33 @@ const (
 	maxDepth = 10_000
 	maxSize  = 64 << 20
 	maxPut   = 1 << 30 // bytes of prepared put requests
+	maxCount = 1_000_000_000
 )
 
-// check reports the first option that can't be measured.
-func (o *Options) check() error {
+// Validate reports the first option that can't be measured, in one sentence.
+func (o *Options) Validate() error {
+	if err := o.checkNumbers(); err != nil {
+		return err
+	}
+	switch {
+	case o.Address == "":
+		return errors.New("bench: no server address; give host:port or unix:path")
+	case len(o.Scenarios) == 0:
+		return errors.New("bench: no scenario; name at least one")
+	case o.Duration <= 0:
+		return errors.New("bench: the duration of a round must be more than zero")
+	case o.Delay < 0 || o.Delay%time.Second != 0:
+		return fmt.Errorf("bench: delay is %v; the protocol takes whole seconds", o.Delay)
+	}
+	for _, name := range o.Scenarios {
+		if _, err := planFor(name, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (o *Options) checkNumbers() error {
 	for _, f := range []struct {
 		name          string
 		value, lo, hi int
@@ -91,17 +114,5 @@ func (o *Options) check() error {
 			return fmt.Errorf("bench: %s is %d; give a number from %d to %d", f.name, f.value, f.lo, f.hi)
 		}
 	}
-	switch {
-	case o.Address == "":
-		return errors.New("bench: no server address; give host:port or unix:path")
-	case len(o.Scenarios) == 0:
-		return errors.New("bench: no scenario; name at least one")
-	case o.Duration <= 0:
-		return errors.New("bench: the duration of a round must be more than zero")
-	case o.Delay < 0 || o.Delay%time.Second != 0:
-		return fmt.Errorf("bench: delay is %v; the protocol takes whole seconds", o.Delay)
-	}
 	return nil
 }
-
-const maxCount = 1_000_000_000

@@ -42,28 +42,29 @@ func (r *Report) WriteTable(w io.Writer, verbose bool) error {
 func (r *Result) cells(verbose bool) string {
 	l := &r.Latency
 	cells := []string{
-		count(r.Rate), known(r.CPU, "%.3g"),
+		count(r.Rate), figure(r.CPU, ""),
 		duration(l.P50), duration(l.P90), duration(l.P99), duration(l.P999), duration(l.Max),
 		memory(r.Memory), memory(r.Growth),
 	}
 	if verbose {
-		cells = append(cells, known(r.ClientCPU, "%.3g"))
+		cells = append(cells, figure(r.ClientCPU, ""))
 	}
 	return strings.Join(cells, "\t") + "\t"
 }
 
 func (r *Ratio) cells() string {
-	return fmt.Sprintf("ratio\t%.3gx\t%s\t\t\t\t\t\t%s\t%s\t", r.Rate,
-		known(r.CPU, "%.3gx"), known(r.Memory, "%.3gx"), known(r.Growth, "%.3gx"))
+	return fmt.Sprintf("ratio\t%s\t%s\t\t\t\t\t\t%s\t%s\t", figure(r.Rate, "x"),
+		figure(r.CPU, "x"), figure(r.Memory, "x"), figure(r.Growth, "x"))
 }
 
 // spread tells how steady the ratio was over the rounds.
 func (r *Ratio) spread(verbose bool) string {
-	s := fmt.Sprintf("ratio of pairs: median %.3gx, from %.3gx to %.3gx", median(r.Pairs), slices.Min(r.Pairs), slices.Max(r.Pairs))
+	s := fmt.Sprintf("ratio of pairs: median %s, from %s to %s",
+		figure(median(r.Pairs), "x"), figure(slices.Min(r.Pairs), "x"), figure(slices.Max(r.Pairs), "x"))
 	if verbose {
 		s += ":"
 		for _, p := range r.Pairs {
-			s += fmt.Sprintf(" %.3g", p)
+			s += " " + figure(p, "")
 		}
 	}
 	return s
@@ -71,15 +72,19 @@ func (r *Ratio) spread(verbose bool) string {
 
 // String is a round on one line.
 func (r *round) String() string {
-	return fmt.Sprintf("%s jobs/s, server CPU %s s/M, client CPU %.3g s/M", count(r.rate()),
-		known(perMillion(r.server, r.jobs), "%.3g"), perMillion(r.client, r.jobs))
+	return fmt.Sprintf("%s jobs/s, server CPU %s s/M, client CPU %s s/M", count(r.rate()),
+		figure(perMillion(r.server, r.jobs), ""), figure(perMillion(r.client, r.jobs), ""))
 }
 
-func known(v float64, format string) string {
-	if v == 0 {
+// figure writes three digits, or "-" for what is not known.
+func figure(v float64, unit string) string {
+	switch {
+	case v == 0:
 		return "-"
+	case v < 100:
+		return fmt.Sprintf("%.3g", v) + unit
 	}
-	return fmt.Sprintf(format, v)
+	return count(v) + unit
 }
 
 // count writes thousands apart: 1,234,567.

@@ -36,7 +36,7 @@ func newRequests(tubes []string, size, depth int, delay time.Duration) (*request
 	if len(tubes) > 1 {
 		count += len(tubes)
 	}
-	if total := count * (size + 100); total > maxPut {
+	if total := int64(count) * int64(size+100); total > maxPut {
 		return nil, fmt.Errorf("bench: the requests of one batch would take %d MiB; lower depth, size or tubes", total>>20)
 	}
 	for i := range count {

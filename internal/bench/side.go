@@ -139,7 +139,7 @@ func (s *side) measure(ctx context.Context) error {
 	if s.opts.Keep {
 		return nil
 	}
-	return s.drain(ctx, s.plan.backlog)
+	return s.drain(ctx, s.plan.backlog, patience)
 }
 
 func (s *side) play(ctx context.Context, m *meter) error {
@@ -219,7 +219,7 @@ func (s *side) share(i int) []string {
 
 // drain takes jobs of ours out of the server until only keep are left. It asks for
 // exactly as many as there are, so that no connection waits for a job in vain.
-func (s *side) drain(ctx context.Context, keep int) error {
+func (s *side) drain(ctx context.Context, keep int, patience time.Duration) error {
 	if s.jobs <= keep {
 		return nil
 	}
@@ -237,15 +237,15 @@ func (s *side) drain(ctx context.Context, keep int) error {
 			return s.fail("draining", err)
 		}
 	}
-	l.toReserve = s.jobs - keep
+	l.toReserve, l.patience = s.jobs-keep, patience
 	err = l.run(ctx)
 	s.jobs -= l.deleted
 	return s.fail("draining", err)
 }
 
-// finish leaves the server as it was. It is called after errors, too, and after
-// ctx has ended.
-func (s *side) finish(ctx context.Context) error {
+// finish leaves the server as it was, also after ctx has ended. After a failure the
+// count of jobs may be too high by those whose reply did not come: it tries, then.
+func (s *side) finish(ctx context.Context, failed bool) error {
 	for _, c := range s.held {
 		c.close()
 	}
@@ -253,9 +253,11 @@ func (s *side) finish(ctx context.Context) error {
 	if s.opts.Keep || s.jobs == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Minute)
-	defer cancel()
-	if err := s.drain(ctx, 0); err != nil {
+	patience := patience
+	if failed {
+		patience = time.Second
+	}
+	if err := s.drain(context.WithoutCancel(ctx), 0, patience); err != nil {
 		return fmt.Errorf("%w; about %d jobs remain in tubes %s*", err, s.jobs, s.tubes[0])
 	}
 	return nil

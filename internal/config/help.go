@@ -10,7 +10,7 @@ import (
 // PrintHelp writes what a person wants to know of the command: what it does, the
 // options by group with their defaults, and examples.
 func (s *Set) PrintHelp(w io.Writer) {
-	fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n", s.About, strings.TrimSpace(s.Name+" [options] "+s.Args))
+	fmt.Fprintf(w, "%s\n\nUsage:\n  %s\n", s.About, s.usage())
 	for _, g := range s.groups {
 		s.printGroup(w, g)
 	}
@@ -23,11 +23,21 @@ func (s *Set) PrintHelp(w io.Writer) {
 
 // printPlaces says where else options can be given.
 func (s *Set) printPlaces(w io.Writer) {
+	if len(s.groups) == 0 {
+		return
+	}
 	if s.flags.Lookup("config") == nil {
 		fmt.Fprintf(w, "\nAn option can also be set in the environment: --server as %s.\n", EnvName("server"))
 		return
 	}
 	fmt.Fprintf(w, "\nAn option can also be set in the environment (--data as %s) or in the config\nfile (data = DIR). A flag comes before the environment, and that before the file.\n", EnvName("data"))
+}
+
+func (s *Set) usage() string {
+	if len(s.groups) == 0 {
+		return s.Name + " " + s.Args
+	}
+	return strings.TrimSpace(s.Name + " [options] " + s.Args)
 }
 
 func (s *Set) printGroup(w io.Writer, g group) {

@@ -50,7 +50,7 @@ func Defaults(getenv func(string) string) Options {
 		Beanstalk:      "127.0.0.1:11300",
 		Data:           defaultData(getenv),
 		MaxJobSize:     65535, // as beanstalkd's
-		MaxWatched:     10000,
+		MaxWatched:     65536,
 		RequestTimeout: 30 * time.Second,
 		LogFormat:      "text",
 		LogLevel:       "info",
@@ -94,7 +94,7 @@ func (o *Options) Declare(s *Set) {
 	s.Var(Count(&o.MaxConns), "max-conns", "N", "connections in all (0: as many as the system allows)")
 	s.Var(Count(&o.MaxConnsPerAddr), "max-conns-per-addr", "N", "connections from one address (0: any number)")
 	s.Var(Count(&o.MaxWatched), "max-watched", "N", "queues that one connection may watch")
-	s.Var(Duration(&o.RequestTimeout), "request-timeout", "TIME", "close a connection whose request makes no progress for so long")
+	s.Var(Duration(&o.RequestTimeout), "request-timeout", "TIME", "close a connection whose request makes no progress for so long\n(0: never)")
 
 	s.Group("Other")
 	s.Var(OneOf(&o.LogFormat, "text", "json"), "log-format", "WORD", "text or json, to stderr")

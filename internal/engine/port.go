@@ -38,11 +38,12 @@ func (e *Engine) NewPort(wake func()) *Port {
 	return p
 }
 
-// Open starts a session of this port. tag comes with each of its outputs.
-func (p *Port) Open(tag uint64) queue.SessionID {
+// Open starts a session of this port, for a door. tag comes with each of its
+// outputs.
+func (p *Port) Open(tag uint64, source queue.Source) queue.SessionID {
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
-	return p.e.state.Open(p.n, tag)
+	return p.e.state.Open(p.n, tag, source)
 }
 
 // Do queues r for the next Run and copies it, but not what its slices hold.

@@ -24,6 +24,9 @@ type Conn interface {
 	Feed(in []byte) (used int)
 	// Result encodes the answer to request seq. r is valid during the call.
 	Result(seq uint32, r *queue.Result)
+	// Event tells of something that is no answer; see queue.Event. seq and r are as in
+	// queue.Output. r is valid during the call.
+	Event(e queue.Event, seq uint32, r *queue.Result)
 	// Blocked says that no input is wanted until a result arrives.
 	Blocked() bool
 	// InRequest says that the bytes taken so far end inside a request, which the
@@ -50,6 +53,8 @@ const FeedRequests = 256
 type Door interface {
 	// Name is the protocol's, for logs: "beanstalk".
 	Name() string
+	// Source is the protocol's number among the doors, kept with the jobs put through it.
+	Source() queue.Source
 	// Connect starts a connection's state machine. Replies go to s.Out. It may be
 	// called by several drivers at a time.
 	Connect(s Session) Conn
@@ -68,7 +73,7 @@ type Session struct {
 type Port interface {
 	engine.Requester
 	// Open starts a session; tag comes back in each of its outputs.
-	Open(tag uint64) queue.SessionID
+	Open(tag uint64, source queue.Source) queue.SessionID
 	// Run runs the queued requests and returns what is to be delivered, valid until
 	// the next Run.
 	Run() []engine.Output
@@ -79,4 +84,21 @@ type Port interface {
 	// Congested says that no input should be read until the port wakes its driver.
 	Congested() bool
 	Close()
+}
+
+// The doors' numbers. They are written to the log: none is given twice.
+const (
+	SourceBeanstalk queue.Source = 1 + iota
+	SourceGearman
+	SourceMemcache
+	SourceHTTP
+)
+
+// SourceName names a door for people; "" for a number that is none.
+func SourceName(s queue.Source) string {
+	names := [...]string{"", "beanstalk", "gearman", "memcache", "http"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return ""
 }

@@ -1,6 +1,7 @@
 package netserve
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -18,10 +19,11 @@ type crew struct {
 	spare   []*visit
 	leading bool
 
-	woken chan struct{} // wakes keep
-	quit  chan struct{}
-	alarm *time.Timer
-	armed time.Duration // when the alarm goes off; 0: never
+	woken  chan struct{}   // wakes answer
+	ctx    context.Context // ends with the crew
+	cancel context.CancelFunc
+	alarm  *time.Timer   // wakes when a deadline has passed
+	armed  time.Duration // when it does, since srv.start; 0: never
 
 	streams sync.WaitGroup
 }
@@ -35,7 +37,8 @@ type visit struct {
 func newVisit(do func()) *visit { return &visit{do: do, turn: make(chan bool, 1)} }
 
 func newCrew(s *Server) *crew {
-	g := &crew{driver: *newDriver(s), woken: make(chan struct{}, 1), quit: make(chan struct{})}
+	g := &crew{driver: *newDriver(s), woken: make(chan struct{}, 1)}
+	g.ctx, g.cancel = context.WithCancel(context.Background())
 	g.alarm = time.AfterFunc(time.Hour, g.wake)
 	g.alarm.Stop()
 	g.port = s.o.NewPort(g.wake)
@@ -58,7 +61,7 @@ func (g *crew) answer() {
 		select {
 		case <-g.woken:
 			g.join(v)
-		case <-g.quit:
+		case <-g.ctx.Done():
 			return
 		}
 	}
@@ -102,7 +105,9 @@ func (g *crew) lead(party []*visit) {
 		return
 	}
 	for _, v := range party {
-		v.do()
+		if v.do(); g.stopped {
+			break
+		}
 	}
 	for woken := true; ; woken = false {
 		g.turn(woken)
@@ -130,7 +135,7 @@ func (g *crew) stop() {
 		g.closeAll()
 		g.stopped = true
 	}))
-	close(g.quit)
+	g.cancel()
 	g.alarm.Stop()
 	g.streams.Wait()
 }

@@ -100,9 +100,10 @@ func (d *driver) open(sock socket, door Door, from peer, local string) *conn {
 	c := &conn{sock: sock, peer: from, tag: uint64(d.slots[i].generation)<<32 | uint64(i)}
 	d.slots[i].c = c
 	d.count++
-	c.id = d.port.Open(c.tag)
+	c.id = d.port.Open(c.tag, door.Source())
 	d.touch(c)
 	c.door = door.Connect(Session{ID: c.id, Port: d, Out: &c.out, Peer: from.String(), Local: local})
+	d.srv.o.Logger.Debug("connection opened", "door", door.Name(), "peer", from)
 	if d.empty != nil {
 		c.out.Close()
 	}

@@ -2,7 +2,6 @@ package netserve_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -166,13 +165,12 @@ func (c *client) closeWrite() {
 // until waits for a condition of the server.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	for !ok() {
-		if ctx.Err() != nil {
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for end := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(end) {
 			t.Fatalf("never happened: %s", what)
 		}
-		runtime.Gosched()
 	}
 }
 
@@ -351,6 +349,19 @@ func TestResultsOfOthers(t *testing.T) {
 	})
 }
 
+func TestEvents(t *testing.T) {
+	onEach(t, netserve.Options{}, func(t *testing.T, f *fixture) {
+		idle, blocked := f.dial(), f.dial()
+		blocked.send("wait\n")
+		until(t, "both are served", func() bool { return f.engine.opened() == 2 && f.engine.waiting() == 1 })
+		f.engine.tell()
+		idle.expect("event\n")
+		blocked.expect("event\n")
+		f.engine.grant(false)
+		blocked.expect("granted\n")
+	})
+}
+
 func TestQuitFlushesAndCloses(t *testing.T) {
 	onEach(t, netserve.Options{}, func(t *testing.T, f *fixture) {
 		c := f.dial()
@@ -366,9 +377,10 @@ func TestHeldOutput(t *testing.T) {
 		f.engine.mu.Lock()
 		f.engine.byHand = true
 		f.engine.mu.Unlock()
-		c.send("one\n")
-		until(t, "a turn is committed", func() bool { return f.engine.runs > 0 })
 		turns := f.engine.turns()
+		c.send("one\n")
+		until(t, "a turn is committed", func() bool { return f.engine.turns() > turns })
+		turns = f.engine.turns()
 		other := f.dial()
 		other.send("two\n")
 		until(t, "further turns run", func() bool { return f.engine.turns() > turns })

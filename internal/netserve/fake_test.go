@@ -19,7 +19,6 @@ type fakeEngine struct {
 	congested bool
 	closed    map[queue.SessionID]bool
 	sessions  queue.SessionID
-	runs      int
 }
 
 func newFakeEngine() *fakeEngine { return &fakeEngine{closed: map[queue.SessionID]bool{}} }
@@ -44,7 +43,7 @@ func (e *fakeEngine) NewPort(wake func()) netserve.Port {
 	return p
 }
 
-func (p *fakePort) Open(tag uint64) queue.SessionID {
+func (p *fakePort) Open(tag uint64, _ queue.Source) queue.SessionID {
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
 	p.e.sessions++
@@ -57,7 +56,6 @@ func (p *fakePort) Do(r *queue.Request) { p.requests = append(p.requests, *r) }
 func (p *fakePort) Run() []engine.Output {
 	p.e.mu.Lock()
 	defer p.e.mu.Unlock()
-	p.e.runs++
 	p.outputs = append(p.outputs[:0], p.inbox...)
 	p.inbox = p.inbox[:0]
 	for i := range p.requests {
@@ -136,6 +134,15 @@ func (e *fakeEngine) grant(lost bool) {
 	})
 }
 
+// tell gives every session an event.
+func (e *fakeEngine) tell() {
+	e.each(func(p *fakePort) {
+		for id, tag := range p.tags {
+			p.inbox = append(p.inbox, engine.Output{Session: id, Tag: tag, Event: queue.EventWake})
+		}
+	})
+}
+
 // lose reports every session's requests as of unknown outcome.
 func (e *fakeEngine) lose() {
 	e.each(func(p *fakePort) {
@@ -154,6 +161,13 @@ func (e *fakeEngine) count(of func(p *fakePort) int) (n int) {
 	return n
 }
 
+// opened is how many sessions there ever were.
+func (e *fakeEngine) opened() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return int(e.sessions)
+}
+
 func (e *fakeEngine) waiting() int { return e.count(func(p *fakePort) int { return len(p.waiting) }) }
 func (e *fakeEngine) turns() int   { return e.count(func(p *fakePort) int { return int(p.turn) }) }
 func (e *fakeEngine) open() int    { return e.count(func(p *fakePort) int { return len(p.tags) }) }
@@ -162,12 +176,14 @@ func (e *fakeEngine) open() int    { return e.count(func(p *fakePort) int { retu
 // echoed.
 type lineDoor struct{}
 
-func (lineDoor) Name() string { return "line" }
+func (lineDoor) Name() string         { return "line" }
+func (lineDoor) Source() queue.Source { return 0 }
 
 func (lineDoor) Connect(s netserve.Session) netserve.Conn { return &lineConn{Session: s} }
 
 type lineConn struct {
 	netserve.Session
+	r     queue.Request // reused: one made for each Do would be allocated
 	waits bool
 	eof   bool
 	bye   bool
@@ -200,13 +216,16 @@ func (c *lineConn) request(line []byte) {
 		n, _ := strconv.ParseUint(string(line[4:]), 10, 32)
 		c.Port.Do(&queue.Request{Op: queue.OpPeek, Session: c.ID, Seq: 2, N: n})
 	default:
-		c.Port.Do(&queue.Request{Op: queue.OpPut, Session: c.ID, Body: line})
+		c.r = queue.Request{Op: queue.OpPut, Session: c.ID, Body: line}
+		c.Port.Do(&c.r)
 	}
 }
 
 func (c *lineConn) cancel() {
 	c.Port.Do(&queue.Request{Op: queue.OpCancelReserve, Session: c.ID})
 }
+
+func (c *lineConn) Event(queue.Event, uint32, *queue.Result) {}
 
 func (c *lineConn) Result(seq uint32, r *queue.Result) {
 	if seq == 1 {

@@ -25,6 +25,9 @@ func (p peer) String() string {
 	return "unix"
 }
 
+// LogValue makes a peer readable in any log format.
+func (p peer) LogValue() slog.Value { return slog.StringValue(p.String()) }
+
 // gate counts connections and turns away those above the limits.
 type gate struct {
 	max, perAddress int // 0: no limit

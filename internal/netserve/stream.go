@@ -1,10 +1,10 @@
 package netserve
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"net"
-	"time"
 )
 
 // stream is a connection of a crew.
@@ -36,7 +36,7 @@ func (g *crew) serve(nc net.Conn, from peer, l *listener) {
 	s.rw = s.wire
 	s.visit = newVisit(s.received)
 	if l.o.TLS != nil {
-		t, err := handshake(s.wire, l.o.TLS, g.srv.o.RequestTimeout)
+		t, err := g.handshake(s.wire, l.o.TLS)
 		if err != nil {
 			g.srv.o.Logger.Debug("TLS handshake failed", "peer", from, "error", err)
 			nc.Close()
@@ -57,18 +57,19 @@ func (g *crew) serve(nc net.Conn, from peer, l *listener) {
 	if s.rw == s.wire && s.wire.raw != nil {
 		s.readRaw()
 	} else {
-		s.read()
+		g.streams.Go(s.read) // on a new stack: the handshake's is large
 	}
 }
 
-// handshake makes nc a TLS connection.
-func handshake(nc net.Conn, config *tls.Config, limit time.Duration) (*tls.Conn, error) {
-	t := tls.Server(nc, config)
-	if limit > 0 {
-		nc.SetDeadline(time.Now().Add(limit))
-		defer nc.SetDeadline(time.Time{})
+// handshake makes nc a TLS connection, or fails within the request timeout.
+func (g *crew) handshake(nc net.Conn, config *tls.Config) (*tls.Conn, error) {
+	ctx, cancel := g.ctx, context.CancelFunc(func() {})
+	if limit := g.srv.o.RequestTimeout; limit > 0 {
+		ctx, cancel = context.WithTimeout(ctx, limit)
 	}
-	return t, t.Handshake()
+	defer cancel()
+	t := tls.Server(nc, config)
+	return t, t.HandshakeContext(ctx)
 }
 
 // readRaw reads from a descriptor; no buffer is held while nothing is there.

@@ -1,6 +1,9 @@
 package netserve
 
-import "github.com/millrace/millrace/internal/engine"
+import (
+	"github.com/millrace/millrace/internal/engine"
+	"github.com/millrace/millrace/internal/queue"
+)
 
 // pending says that another turn has work without any new event.
 func (d *driver) pending() bool {
@@ -100,7 +103,11 @@ func (d *driver) deliver(o *engine.Output) {
 		c.out.Close()
 		return
 	}
-	c.door.Result(o.Seq, &o.Result)
+	if o.Event != queue.EventNone {
+		c.door.Event(o.Event, o.Seq, &o.Result)
+	} else {
+		c.door.Result(o.Seq, &o.Result)
+	}
 	if len(c.in) > 0 || c.halfway && !c.told {
 		d.queue(c)
 	}

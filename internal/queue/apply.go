@@ -1,10 +1,16 @@
 package queue
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
+
+// errSecondJob is for a log that puts a job twice.
+var errSecondJob = errors.New("queue: a job is put a second time under the same id")
 
 // commit makes record r happen here, and writes it down for the log.
 func (s *State) commit(r *record) {
-	if s.logging {
+	if s.logging && !r.local {
 		s.records = appendRecord(s.records, r)
 	}
 	if err := s.apply(r); err != nil {
@@ -28,6 +34,12 @@ func (s *State) apply(r *record) error {
 	case recordPause:
 		s.applyPause(r)
 		return nil
+	case recordConfigure:
+		s.applySettings(s.queueNamed(r.queue), *r.settings)
+		return nil
+	case recordVolatile:
+		s.volatileEnd = r.id
+		return nil
 	case recordEpoch:
 		clear(s.uploads) // their sessions are gone
 		return nil
@@ -44,11 +56,16 @@ func (s *State) apply(r *record) error {
 	}
 	switch r.kind {
 	case recordRelease:
-		j.pri, j.delay, j.due, j.releases, j.buried = r.pri, r.delay, r.due, r.releases, false
+		j.pri, j.delay, j.due, j.releases = r.pri, r.delay, r.due, r.releases
+		j.set(jobBuried, false)
 	case recordBury:
-		j.pri, j.buries, j.buried, j.due = r.pri, r.buries, true, s.now
+		j.pri, j.buries, j.due = r.pri, r.buries, s.now
+		j.set(jobBuried, true)
 	case recordKick:
-		j.kicks, j.due, j.buried = r.kicks, 0, false
+		j.kicks, j.due = r.kicks, 0
+		j.set(jobBuried, false)
+	case recordMove:
+		s.move(at, j, s.queueNamed(r.queue))
 	}
 	s.ids.page(r.id).changed = s.snapshots
 	s.place(at, j)
@@ -56,8 +73,8 @@ func (s *State) apply(r *record) error {
 }
 
 func (s *State) applyPut(r *record) error {
-	if s.ids.get(r.id) != 0 {
-		return fmt.Errorf("queue: a second job %d", r.id)
+	if at := s.ids.get(r.id); at != 0 {
+		return s.keep(at, r)
 	}
 	at, j := s.jobs.alloc()
 	q := r.to
@@ -66,20 +83,17 @@ func (s *State) applyPut(r *record) error {
 	}
 	*j = job{
 		id: r.id, queue: q.index, created: s.now, pri: r.pri,
-		delay: r.delay, ttr: r.ttr, due: r.due,
+		delay: r.delay, ttr: r.ttr, due: r.due, putBy: r.source,
 	}
+	j.set(jobVolatile, r.local)
 	if r.created != 0 {
-		j.created, j.buried = r.created, r.buried
+		j.created = r.created
+		j.set(jobBuried, r.buried)
 		j.releases, j.buries, j.kicks = r.releases, r.buries, r.kicks
 	}
 	s.storeBody(j, r)
 	s.index(at, j)
-	if r.expiresAt != 0 {
-		var x *rare
-		j.rare, x = s.rares.alloc()
-		x.expiresAt = r.expiresAt
-		s.watchExpiry(at, j)
-	}
+	s.storeRare(at, j, r)
 	s.place(at, j)
 	return nil
 }
@@ -106,16 +120,16 @@ func (s *State) index(at slot, j *job) {
 	p := s.ids.set(j.id, at)
 	p.changed, p.added = s.snapshots, s.snapshots
 	p.alive += uint64(j.size)
-	s.maxID = max(s.maxID, j.id)
-	s.nextID = max(s.nextID, j.id+1)
+	if j.id < volatileIDs {
+		s.maxID = max(s.maxID, j.id)
+		s.nextID = max(s.nextID, j.id+1)
+	}
 }
 
 // remove ends a job that is in no phase.
 func (s *State) remove(at slot, j *job) {
-	if j.rare != 0 {
-		s.ignoreExpiry(j)
-		s.rares.free(j.rare)
-	}
+	s.forgetFollowers(j.id)
+	s.dropRare(at, j)
 	p := s.ids.page(j.id)
 	p.changed = s.snapshots
 	p.alive -= uint64(j.size)
@@ -124,6 +138,18 @@ func (s *State) remove(at slot, j *job) {
 	q := s.queues[j.queue]
 	s.jobs.free(at)
 	s.forgetIfUnused(q)
+}
+
+// move takes a job, which is in no phase, to another queue; it no longer expires.
+func (s *State) move(at slot, j *job, to *Queue) {
+	from := s.queues[j.queue]
+	s.ignoreWall(j)
+	if j.rare != 0 {
+		s.rares.mut(j.rare).expiresAt = 0
+	}
+	j.queue = to.index
+	s.watchWall(at, j)
+	s.forgetIfUnused(from)
 }
 
 func (s *State) applyPause(r *record) {
@@ -136,6 +162,7 @@ func (s *State) applyPause(r *record) {
 		return
 	}
 	s.offer(q)
+	s.ring(q)
 	s.forgetIfUnused(q)
 }
 

@@ -25,11 +25,14 @@ func (s *State) Digest() [32]byte {
 
 func (s *State) digestJob(h hash.Hash, b []byte, at slot) []byte {
 	j := s.jobs.at(at)
-	var expiresAt int64
-	if j.rare != 0 {
-		expiresAt = s.rares.at(j.rare).expiresAt
+	if j.is(jobVolatile) {
+		return b
 	}
-	b = appendJob(b, j, s.queues[j.queue].name, expiresAt)
+	var x *rare
+	if j.rare != 0 {
+		x = s.rares.at(j.rare)
+	}
+	b = appendJob(b, j, s.queues[j.queue].name, x, s.bodies.bytes)
 	b = binary.AppendUvarint(b, uint64(j.size))
 	small, large := s.bodies.read(j.body, j.size)
 	h.Write(append(b, small...))
@@ -43,16 +46,14 @@ func (s *State) digestJob(h hash.Hash, b []byte, at slot) []byte {
 // The clock and the epoch are left out: a restart moves them on.
 func (s *State) globalFacts() []byte {
 	b := binary.AppendUvarint(nil, uint64(s.maxID))
-	var paused []*Queue
-	for _, q := range s.byName {
-		if q.pausedUntil > s.now {
-			paused = append(paused, q)
-		}
-	}
-	slices.SortFunc(paused, func(a, b *Queue) int { return slices.Compare(a.nameBytes, b.nameBytes) })
+	b = binary.AppendUvarint(b, uint64(s.volatileEnd))
+	paused, configured := s.setQueues()
 	for _, q := range paused {
 		b = appendBytes(b, q.nameBytes)
 		b = binary.AppendUvarint(b, uint64(q.pausedUntil))
+	}
+	for _, q := range configured {
+		b = appendSettings(appendBytes(b, q.nameBytes), &q.settings)
 	}
 	var uploads []uploadKey
 	for k := range s.uploads {

@@ -1,6 +1,10 @@
 package queue
 
-import "slices"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 func (s *State) execWatched(sess *session, r *Request) {
 	names := make([]string, len(sess.set.members))
@@ -37,9 +41,23 @@ func (s *State) execQueueStats(sess *session, r *Request) {
 		s.answer(sess, r.Seq, Result{Err: ErrNotFound})
 		return
 	}
+	s.answer(sess, r.Seq, Result{Info: s.queueStats(q)})
+}
+
+func (s *State) execAllQueueStats(sess *session, r *Request) {
+	all := make([]QueueStats, 0, len(s.byName))
+	for _, q := range s.byName {
+		all = append(all, *s.queueStats(q))
+	}
+	slices.SortFunc(all, func(a, b QueueStats) int { return strings.Compare(a.Name, b.Name) })
+	s.answer(sess, r.Seq, Result{Info: all})
+}
+
+func (s *State) queueStats(q *Queue) *QueueStats {
 	info := &QueueStats{
 		Name:      q.name,
 		Counts:    q.counts,
+		Low:       q.low,
 		TotalJobs: q.total,
 		Using:     q.using,
 		Watching:  q.watching,
@@ -51,7 +69,7 @@ func (s *State) execQueueStats(sess *session, r *Request) {
 		info.Pause = q.pauseLength
 		info.PauseLeft = duration(q.pausedUntil - s.now)
 	}
-	s.answer(sess, r.Seq, Result{Info: info})
+	return info
 }
 
 // waiting counts the sessions in a reserve that q's jobs could end.
@@ -70,6 +88,48 @@ func (s *State) execJobStats(sess *session, r *Request) {
 		s.answer(sess, r.Seq, Result{Err: ErrNotFound})
 		return
 	}
+	s.answer(sess, r.Seq, Result{Info: s.jobStats(j)})
+}
+
+func (s *State) execFind(sess *session, r *Request) {
+	var q *Queue
+	if len(r.Queue) > 0 {
+		if q = s.byName[string(r.Queue)]; q == nil {
+			s.answer(sess, r.Seq, Result{Err: ErrNotFound})
+			return
+		}
+	}
+	_, j := s.findUnique(q, r.Body)
+	if j == nil {
+		s.answer(sess, r.Seq, Result{Err: ErrNotFound})
+		return
+	}
+	s.answer(sess, r.Seq, Result{Info: s.jobStats(j)})
+}
+
+func (s *State) execList(sess *session, r *Request) {
+	var list []JobStats
+	for _, p := range s.ids.sorted() {
+		if p.n < uint64(r.ID)>>idPageBits {
+			continue
+		}
+		for _, at := range p.slots {
+			if uint64(len(list)) >= r.N {
+				break
+			}
+			if at == 0 {
+				continue
+			}
+			j := s.jobs.at(at)
+			if j.id > r.ID && (len(r.Queue) == 0 || s.queues[j.queue].name == string(r.Queue)) {
+				list = append(list, *s.jobStats(j))
+			}
+		}
+	}
+	s.answer(sess, r.Seq, Result{Info: list})
+}
+
+func (s *State) jobStats(j *job) *JobStats {
 	info := &JobStats{
 		ID:       j.id,
 		Queue:    s.queues[j.queue].name,
@@ -83,12 +143,35 @@ func (s *State) execJobStats(sess *session, r *Request) {
 		Releases: j.releases,
 		Buries:   j.buries,
 		Kicks:    j.kicks,
+		Volatile: j.is(jobVolatile),
+		Orphan:   j.is(jobOrphan),
+		PutBy:    j.putBy,
+		HeldBy:   j.heldBy,
+		Left:     s.left(j),
 	}
+	if j.rare != 0 {
+		x := s.rares.at(j.rare)
+		info.Unique = string(s.bodies.bytes(x.unique, x.uniqueSize))
+	}
+	if f := s.followers[j.id]; f != nil {
+		info.Followers, info.N, info.M = len(f.who), f.n, f.m
+	}
+	return info
+}
+
+// left returns how long until the lease of j ends or j is ready; 0 when neither is
+// to come.
+func (s *State) left(j *job) time.Duration {
 	switch j.phase {
 	case Delayed:
-		info.Left = duration(j.due - s.now)
+		if j.due == never {
+			return duration(s.rares.at(j.rare).readyAt - s.wall)
+		}
+		return duration(j.due - s.now)
 	case Reserved:
-		info.Left = duration(s.sessions[j.holder()].leases.items[j.pos()].end - s.now)
+		if end := s.sessions[j.holder()].leases.items[j.pos()].end; end != never {
+			return duration(end - s.now)
+		}
 	}
-	s.answer(sess, r.Seq, Result{Info: info})
+	return 0
 }

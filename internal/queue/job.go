@@ -29,19 +29,31 @@ type job struct {
 	next   slot
 	prev   slot
 	phase  Phase
-	inHeap bool // ready, and in the overflow
-	buried bool // a fact: phase without time and leases
+	flags  jobFlags
+	putBy  Source // a fact
+	heldBy Source // statistics
+}
+
+type jobFlags uint8
+
+const (
+	jobInHeap   jobFlags = 1 << iota // ready, and in the overflow
+	jobBuried                        // a fact: the phase without time and leases
+	jobVolatile                      // its records are not logged
+	jobOrphan                        // volatile, reserved, and nobody follows it: it ends with its lease
+)
+
+func (j *job) is(f jobFlags) bool { return j.flags&f != 0 }
+
+func (j *job) set(f jobFlags, v bool) {
+	if j.flags &^= f; v {
+		j.flags |= f
+	}
 }
 
 // The two links have other names where a job is in a heap.
 func (j *job) pos() uint32    { return j.prev }
 func (j *job) holder() uint32 { return j.next }
-
-// rare holds the fields that few jobs have.
-type rare struct {
-	expiresAt int64  // wall time, ns; 0: never
-	expiryPos uint32 // 1 + position in State.expiries; 0: none, as while it is leased
-}
 
 // list is a chain of jobs through next and prev.
 type list struct {

@@ -19,15 +19,22 @@ type Queue struct {
 	pauseLength time.Duration
 	paused      bool // the index's view of pausedUntil
 
+	settings Settings // a fact
+	children []*Queue // those with q as parent
+
 	// The sets that watch the queue, by what they know of it: dormant ones take it
 	// to have nothing to deliver, which is true; the others have it among their
 	// candidates. See watchSet.
 	dormant, candidate memberRing
 
+	bells []*member // see sleep.go
+	woken uint64    // sessions woken for its jobs that have not asked yet
+
 	timer uint32 // 1 + position in State.queueTimers; 0: none
 	alarm int64  // the time it has there
 
 	counts          Counts
+	low             uint64 // of counts.Ready, those of low priority
 	using, watching uint64
 	total           uint64
 	deletes, pauses uint64
@@ -75,7 +82,8 @@ func (s *State) queueNamed(name []byte) *Queue {
 
 // forgetIfUnused ends the life of a queue that nothing refers to.
 func (s *State) forgetIfUnused(q *Queue) {
-	if q.dead || q.jobs() > 0 || q.using > 0 || q.watching > 0 || q.paused || q.name == DefaultQueue {
+	if q.dead || q.jobs() > 0 || q.using > 0 || q.watching > 0 || q.paused ||
+		q.settings != (Settings{}) || len(q.children) > 0 || q.name == DefaultQueue {
 		return
 	}
 	if q.timer > 0 {
@@ -93,11 +101,11 @@ func (s *State) forgetIfUnused(q *Queue) {
 func (s *State) place(at slot, j *job) {
 	q := s.queues[j.queue]
 	switch {
-	case j.buried:
+	case j.is(jobBuried):
 		j.phase = Buried
 		s.pushBack(&q.buried, at, j)
 		s.count(q, j, 1)
-	case j.due > s.now:
+	case s.delayed(j):
 		j.phase = Delayed
 		s.count(q, j, 1)
 		q.delayed.push(dueItem{j.due, j.id, at})
@@ -118,6 +126,7 @@ func (s *State) makeReady(q *Queue, at slot, j *job) {
 	if urgent && q.counts.Ready > 0 {
 		s.headMovedUp(q)
 	}
+	s.ring(q)
 }
 
 // take removes a job from the phase it is in. It is then in none.
@@ -141,6 +150,9 @@ const minusOne = ^uint64(0)
 
 // count adds n, 1 or minusOne, to the counts of the phase that j is in.
 func (s *State) count(q *Queue, j *job, n uint64) {
+	if j.phase == Ready && j.pri >= LowFrom {
+		q.low += n
+	}
 	for _, c := range [...]*Counts{&q.counts, &s.counts} {
 		switch j.phase {
 		case Ready:
@@ -179,12 +191,13 @@ func (s *State) setQueueTimer(q *Queue) {
 	}
 }
 
-// ring does what time has brought for q, at most budget jobs, and returns what is
+// runQueue does what time has brought for q, at most budget jobs, and returns what is
 // left of the budget.
-func (s *State) ring(q *Queue, budget int) int {
+func (s *State) runQueue(q *Queue, budget int) int {
 	if q.paused && q.pausedUntil <= s.now {
 		q.paused = false
 		s.offer(q)
+		s.ring(q)
 	}
 	for len(q.delayed.items) > 0 && q.delayed.items[0].due <= s.now && budget > 0 {
 		at := q.delayed.items[0].at

@@ -55,14 +55,14 @@ func (s *State) pushReady(r *ready, at slot, j *job) {
 		s.pushFront(&l.list, at, j)
 		return
 	}
-	j.inHeap = true
+	j.set(jobInHeap, true)
 	r.overflow.push(readyItem{key{j.pri, j.id}, at})
 }
 
 // removeReady takes job j out, wherever in the order it is.
 func (s *State) removeReady(r *ready, j *job) {
-	if j.inHeap {
-		j.inHeap = false
+	if j.is(jobInHeap) {
+		j.set(jobInHeap, false)
 		r.overflow.remove(j.pos())
 		return
 	}

@@ -22,7 +22,11 @@ type record struct {
 	buried                   bool
 	releases, buries, kicks  uint32 // new values
 
-	upload uploadKey
+	upload   uploadKey
+	more     *More
+	source   Source
+	settings *Settings
+	local    bool // about a volatile job: not written
 }
 
 // uploadKey names a body that arrives in chunks.
@@ -51,16 +55,25 @@ const (
 	recordKick       // id uv, kicks uv
 	recordPause      // queue bytes, until uv, length uv
 	recordEpoch      // nothing: the batch's header says which
+	recordMove       // id uv, queue bytes; the job no longer expires
+	recordConfigure  // queue bytes, keep uv, max uv three times, expire to bytes, parent bytes
+	recordVolatile   // id uv: ids of volatile jobs below it may have been given out
 	recordKinds
 )
 
 // Bits of a recordPut's fields: values that most puts do not need.
 const (
-	putDue       = 1 << iota // due uv: the job is delayed
-	putExpires               // expiresAt uv
-	putUpload                // session uv, upload uv: the body is that upload
-	putImported              // created uv, buried uv, releases uv, buries uv, kicks uv
-	putKnownBits = 1<<iota - 1
+	putDue         = 1 << iota // due uv: the job is delayed
+	putExpires                 // expiresAt uv
+	putUpload                  // session uv, upload uv: the body is that upload
+	putImported                // created uv, buried uv, releases uv, buries uv, kicks uv
+	putSource                  // source uv
+	putUnique                  // unique bytes
+	putReducer                 // reducer bytes
+	putClientFlags             // flags uv
+	putReadyAt                 // wall time uv: the job is delayed until then
+	putAttempts                // attempts uv
+	putKnownBits   = 1<<iota - 1
 )
 
 // errCorrupt is for records that no version writes.
@@ -81,8 +94,10 @@ func appendRecord(b []byte, r *record) []byte {
 		b = append(b, r.body...)
 	case recordDropUpload:
 		b = uv(uv(b, uint64(r.upload.session)), r.upload.upload)
-	case recordDelete, recordExpire:
+	case recordDelete, recordExpire, recordVolatile:
 		b = uv(b, uint64(r.id))
+	case recordMove:
+		b = appendBytes(uv(b, uint64(r.id)), r.queue)
 	case recordRelease:
 		b = uv(uv(b, uint64(r.id)), uint64(r.pri))
 		b = uv(uv(uv(b, uint64(r.delay)), uint64(r.due)), uint64(r.releases))
@@ -93,6 +108,8 @@ func appendRecord(b []byte, r *record) []byte {
 	case recordPause:
 		b = appendBytes(b, r.queue)
 		b = uv(uv(b, uint64(r.due)), uint64(r.delay))
+	case recordConfigure:
+		b = appendSettings(appendBytes(b, r.queue), r.settings)
 	}
 	n := len(b) - at - 3
 	b[at], b[at+1], b[at+2] = byte(n)|0x80, byte(n>>7)|0x80, byte(n>>14)
@@ -101,19 +118,7 @@ func appendRecord(b []byte, r *record) []byte {
 
 func appendPut(b []byte, r *record) []byte {
 	uv := binary.AppendUvarint
-	var fields uint64
-	if r.due != 0 {
-		fields |= putDue
-	}
-	if r.expiresAt != 0 {
-		fields |= putExpires
-	}
-	if r.upload.upload != 0 {
-		fields |= putUpload
-	}
-	if r.created != 0 {
-		fields |= putImported
-	}
+	fields := r.putFields()
 	b = uv(uv(b, uint64(r.id)), fields)
 	b = appendBytes(b, r.queue)
 	b = uv(uv(uv(b, uint64(r.pri)), uint64(r.delay)), uint64(r.ttr))
@@ -130,7 +135,57 @@ func appendPut(b []byte, r *record) []byte {
 		b = uv(uv(b, uint64(r.created)), boolBit(r.buried))
 		b = uv(uv(uv(b, uint64(r.releases)), uint64(r.buries)), uint64(r.kicks))
 	}
+	if fields&putSource != 0 {
+		b = uv(b, uint64(r.source))
+	}
+	if r.more != nil {
+		b = appendMore(b, fields, r.more)
+	}
 	return append(b, r.body...)
+}
+
+// putFields says which values beyond those of every put r has.
+func (r *record) putFields() (fields uint64) {
+	fields = putDue*boolBit(r.due != 0) |
+		putExpires*boolBit(r.expiresAt != 0) |
+		putUpload*boolBit(r.upload.upload != 0) |
+		putImported*boolBit(r.created != 0) |
+		putSource*boolBit(r.source != 0)
+	if m := r.more; m != nil {
+		fields |= putUnique*boolBit(len(m.Unique) > 0) |
+			putReducer*boolBit(len(m.Reducer) > 0) |
+			putClientFlags*boolBit(m.ClientFlags != 0) |
+			putReadyAt*boolBit(m.ReadyAt != 0) |
+			putAttempts*boolBit(m.Attempts != 0)
+	}
+	return fields
+}
+
+func appendMore(b []byte, fields uint64, m *More) []byte {
+	if fields&putUnique != 0 {
+		b = appendBytes(b, m.Unique)
+	}
+	if fields&putReducer != 0 {
+		b = appendBytes(b, m.Reducer)
+	}
+	if fields&putClientFlags != 0 {
+		b = binary.AppendUvarint(b, uint64(m.ClientFlags))
+	}
+	if fields&putReadyAt != 0 {
+		b = binary.AppendUvarint(b, uint64(m.ReadyAt))
+	}
+	if fields&putAttempts != 0 {
+		b = binary.AppendUvarint(b, uint64(m.Attempts))
+	}
+	return b
+}
+
+func appendSettings(b []byte, x *Settings) []byte {
+	b = binary.AppendUvarint(b, boolBit(x.Keep))
+	for _, n := range x.Max {
+		b = binary.AppendUvarint(b, n)
+	}
+	return appendBytes(appendBytes(b, []byte(x.ExpireTo)), []byte(x.Parent))
 }
 
 func appendBytes(b, x []byte) []byte {
@@ -222,8 +277,10 @@ func decodeRecord(b []byte) (r record, ok bool, err error) {
 		r.body = c.rest()
 	case recordDropUpload:
 		r.upload = c.uploadKey()
-	case recordDelete, recordExpire:
+	case recordDelete, recordExpire, recordVolatile:
 		r.id = JobID(c.uv())
+	case recordMove:
+		r.id, r.queue = JobID(c.uv()), c.bytes()
 	case recordRelease:
 		r.id, r.pri = JobID(c.uv()), c.u32()
 		r.delay, r.due, r.releases = c.time(), c.time(), c.u32()
@@ -234,6 +291,9 @@ func decodeRecord(b []byte) (r record, ok bool, err error) {
 	case recordPause:
 		r.queue = c.bytes()
 		r.due, r.delay = c.time(), c.time()
+	case recordConfigure:
+		r.queue = c.bytes()
+		r.settings = c.settings()
 	}
 	if c.bad || len(c.b) > 0 {
 		return r, false, errCorrupt
@@ -263,5 +323,40 @@ func (c *cursor) put(r *record) {
 		r.created, r.buried = c.time(), c.uv() != 0
 		r.releases, r.buries, r.kicks = c.u32(), c.u32(), c.u32()
 	}
+	if fields&putSource != 0 {
+		r.source = Source(c.uv())
+	}
+	if fields >= putUnique {
+		r.more = c.more(fields)
+	}
 	r.body = c.rest()
+}
+
+func (c *cursor) more(fields uint64) *More {
+	m := new(More)
+	if fields&putUnique != 0 {
+		m.Unique = c.bytes()
+	}
+	if fields&putReducer != 0 {
+		m.Reducer = c.bytes()
+	}
+	if fields&putClientFlags != 0 {
+		m.ClientFlags = c.u32()
+	}
+	if fields&putReadyAt != 0 {
+		m.ReadyAt = c.time()
+	}
+	if fields&putAttempts != 0 {
+		m.Attempts = c.u32()
+	}
+	return m
+}
+
+func (c *cursor) settings() *Settings {
+	x := &Settings{Keep: c.uv() != 0}
+	for i := range x.Max {
+		x.Max[i] = c.uv()
+	}
+	x.ExpireTo, x.Parent = string(c.bytes()), string(c.bytes())
+	return x
 }

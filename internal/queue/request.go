@@ -27,8 +27,10 @@ const (
 	OpClose
 
 	// OpPut adds a job to Queue (empty: the queue the session uses). Reads Pri,
-	// Delay, TTR, ExpiresAt, Body, and Upload when the body came in chunks.
-	// Result: ID. Err: ErrDraining is the door's; ErrNoSpace.
+	// Delay, TTR (0: leases last as long as their session), ExpiresAt, Body, More,
+	// Upload when the body came in chunks, FlagVolatile, FlagFollow and FlagFanOut.
+	// Result: ID; N is 1 when a job with the same unique key was there and took the
+	// place of a new one. Err: ErrNoSpace, ErrQueueFull.
 	OpPut
 	// OpChunk stores Body as the next piece of the upload named Upload, which the
 	// door chooses (unique within the session, not 0).
@@ -43,9 +45,11 @@ const (
 	// the id is taken.
 	OpImport
 
-	// OpReserve takes the most urgent ready job of the session's watched queues.
-	// Reads Timeout (0: at once, negative: for ever) and FlagDeadlineSoon.
-	// Deferred. Result: the job. Err: ErrTimedOut, ErrDeadlineSoon.
+	// OpReserve takes the most urgent ready job of the session's watched queues, or of
+	// Queue alone. Reads Timeout (0: at once, negative: for ever; with Queue: 0), TTR
+	// (the length of the lease; 0: the job's, negative: as long as the session),
+	// FlagDeadlineSoon, FlagInOrder, FlagInTurn and FlagMore. Deferred. Result: the
+	// job. Err: ErrTimedOut, ErrDeadlineSoon.
 	OpReserve
 	// OpCancelReserve ends the session's waiting OpReserve, which is then answered
 	// with ErrTimedOut. It has no Result of its own.
@@ -53,19 +57,30 @@ const (
 	// OpReserveJob takes job ID unless it is reserved. Result: the job. Err:
 	// ErrNotFound.
 	OpReserveJob
+	// OpSleep asks for one EventWake when a watched queue has a job for the session: at
+	// once, or later. As many sessions are woken as there are jobs. It has no Result.
+	OpSleep
 
-	// OpAck removes job ID, which the session must hold. Err: ErrNotFound.
+	// OpAck removes job ID, which the session must hold. Its followers get Event
+	// (EventNone: EventComplete) with Body and More.Chunks. Err: ErrNotFound.
 	OpAck
-	// OpDelete removes job ID unless another session holds it. Err: ErrNotFound.
+	// OpReport tells the followers of job ID, which the session must hold, Event:
+	// EventData, EventWarning (with Body and More.Chunks) or EventProgress (N of M).
+	// Err: ErrNotFound.
+	OpReport
+	// OpFollow makes the session observe job ID. Err: ErrNotFound.
+	OpFollow
+	// OpDelete removes job ID unless another session holds it. Its followers get
+	// EventComplete if the session held it, else EventFail. Err: ErrNotFound.
 	OpDelete
 	// OpRelease gives back job ID, which the session must hold, with a new Pri and
 	// Delay. Err: ErrNotFound.
 	OpRelease
-	// OpBury parks job ID, which the session must hold, with a new Pri. Err:
-	// ErrNotFound.
+	// OpBury parks job ID, which the session must hold, with a new Pri. Its followers
+	// get EventFail. Err: ErrNotFound.
 	OpBury
-	// OpTouch restarts the lease of job ID, which the session must hold. Err:
-	// ErrNotFound.
+	// OpTouch restarts the lease of job ID, which the session must hold, with the
+	// length TTR (0: the job's, negative: as long as the session). Err: ErrNotFound.
 	OpTouch
 	// OpKick makes up to N buried jobs of Queue ready, the oldest first, or, when
 	// none is buried, up to N delayed ones, the soonest first. Deferred. Result: N.
@@ -104,6 +119,19 @@ const (
 	OpJobStats
 	// OpQueues lists all queues by name. Result: Info ([]string).
 	OpQueues
+	// OpAllQueueStats counts things of every queue, by name. Result: Info
+	// ([]QueueStats).
+	OpAllQueueStats
+	// OpList describes up to N jobs with ids above ID, of Queue unless it is empty.
+	// Result: Info ([]JobStats).
+	OpList
+	// OpFind describes the job with unique key Body: of Queue, or of any queue when that
+	// is empty. Result: Info (*JobStats). Err: ErrNotFound.
+	OpFind
+	// OpConfigure gives Queue the settings in Settings. Result: Info (Settings), those
+	// it had. OpSettings reads them, of a queue or (nil Info) of none.
+	OpConfigure
+	OpSettings
 )
 
 // Flags of a Request.
@@ -113,6 +141,21 @@ const (
 	// FlagDeadlineSoon on OpReserve: answer ErrDeadlineSoon when no job is ready and
 	// a lease the session holds ends within DeadlineMargin.
 	FlagDeadlineSoon Flags = 1 << iota
+	// FlagInOrder on OpReserve: from the first of the watched queues, in the order they
+	// were named, that has a job, whatever the priorities of the others'.
+	FlagInOrder
+	// FlagInTurn on OpReserve: of queues whose next jobs have the same priority, the one
+	// whose turn it is.
+	FlagInTurn
+	// FlagMore on OpReserve: Result.More is wanted.
+	FlagMore
+	// FlagVolatile on OpPut and OpChunk: the job is not in the log; it ends with the
+	// last session that follows it, and with the server.
+	FlagVolatile
+	// FlagFollow on OpPut: the session observes the job.
+	FlagFollow
+	// FlagFanOut on OpPut: the queues that have Queue as their parent get a copy each.
+	FlagFanOut
 )
 
 // DeadlineMargin is how long before the end of a lease its holder, waiting in a
@@ -139,12 +182,53 @@ type Request struct {
 	Timeout   time.Duration // how long a reserve waits
 	ExpiresAt int64         // wall time in ns since 1970 at which the job goes unworked; 0: never
 	Import    *ImportInfo   // OpImport only
+	More      *More         // what few requests carry; nil: nothing
+	Settings  *Settings     // OpConfigure only
 	Upload    uint64        // names a body that comes in chunks; 0: none
-	N         uint64        // how many
+	N, M      uint64        // how many, of how many
 	Seq       uint32        // the door's number for the request, given back with its Result
 	Pri       uint32        // lower is more urgent
 	Op        Op
 	Flags     Flags
+	Event     Event // OpAck, OpReport
+}
+
+// More is what few puts, acks and reports carry. It stays the caller's, as the
+// slices of Request do.
+type More struct {
+	// Unique is a key that at most one job of a queue has; empty: none.
+	Unique []byte
+	// Reducer is handed to whoever reserves the job.
+	Reducer []byte
+	// ClientFlags is handed to whoever reserves the job.
+	ClientFlags uint32
+	// ReadyAt is wall time, in ns since 1970, before which the job is not ready; 0: none.
+	ReadyAt int64
+	// Attempts is how many leases may end without an answer (by time, or with their
+	// session) before the job is removed and its followers get EventFail; 0: any number.
+	Attempts uint32
+	// Chunks follow Request.Body in OpAck and OpReport. They must never change.
+	Chunks [][]byte
+}
+
+// Extra is the part of More that comes with a job that is reserved.
+type Extra struct {
+	Unique, Reducer string
+	ClientFlags     uint32
+}
+
+// Settings are what an operator or a door wants of a queue. A queue with settings
+// exists until they are zero again.
+type Settings struct {
+	// Keep lets the queue exist while it is empty and nobody refers to it.
+	Keep bool
+	// Max bounds the jobs of a queue for puts of high (below UrgentBelow), normal and
+	// low (LowFrom and above) priority; 0: no bound.
+	Max [3]uint64
+	// ExpireTo is the queue that jobs go to when their time has passed; empty: none.
+	ExpireTo string
+	// Parent is the queue whose puts with FlagFanOut reach this one, too.
+	Parent string
 }
 
 // Result answers a Request. It is valid during the call that delivers it.
@@ -155,6 +239,8 @@ type Result struct {
 	// Queue is the name of the job's queue, for requests that return a job.
 	Queue string
 	Info  any
+	Extra *Extra // with FlagMore; nil: the job has none
+	M     uint64 // EventProgress: N of M
 	Err   Error
 }
 
@@ -184,6 +270,7 @@ const (
 	ErrNotIgnored         // a session watches at least one queue
 	ErrTimedOut           // no job came in time
 	ErrDeadlineSoon       // a lease of the session is about to end
+	ErrQueueFull          // the queue holds as many jobs as its settings allow
 	ErrNoSpace            // the log has no room for another job
 	ErrUnavailable        // the log has failed, or this node does not lead; the outcome is unknown
 	ErrBadRequest         // the request breaks the contract above: a door's bug
@@ -195,6 +282,7 @@ var errorText = [...]string{
 	ErrNotIgnored:   "a session watches at least one queue",
 	ErrTimedOut:     "no job came in time",
 	ErrDeadlineSoon: "a lease is about to end",
+	ErrQueueFull:    "the queue holds as many jobs as it may",
 	ErrNoSpace:      "the log has no room for another job: free space on its disk or delete jobs",
 	ErrUnavailable:  "the log has failed: see the server's own log",
 	ErrBadRequest:   "the request is malformed",

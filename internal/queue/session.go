@@ -4,21 +4,30 @@ import "math"
 
 // session is who holds leases and waits: a connection, seen from the core.
 type session struct {
-	id    SessionID
-	index uint32
-	port  uint32
-	tag   uint64
-	used  *Queue
-	set   *watchSet
+	id     SessionID
+	index  uint32
+	port   uint32
+	tag    uint64
+	source Source
+	used   *Queue
+	set    *watchSet
 
 	leases heap[leaseItem]
 
 	// A reserve that waits.
 	waiting      bool
 	deadlineSoon bool
-	waitSeq      uint32
+	ask          ask
 	waitUntil    int64 // engine's clock
 	prev, next   *session
+
+	// See sleep.go.
+	sleeping bool
+	sleepSeq uint32
+	wokenFor *Queue
+
+	follows []JobID
+	turn    int // see nextInTurn
 
 	timer uint32 // 1 + position in State.sessionTimers; 0: none
 	alarm int64  // the time it has there
@@ -64,9 +73,9 @@ func (l *sessionList) remove(x *session) {
 	x.prev, x.next = nil, nil
 }
 
-// Open starts a session. Its outputs carry port and tag.
-func (s *State) Open(port uint32, tag uint64) SessionID {
-	sess := &session{port: port, tag: tag, used: s.queueNamed([]byte(DefaultQueue)), set: s.initial}
+// Open starts a session of a door. Its outputs carry port and tag.
+func (s *State) Open(port uint32, tag uint64, source Source) SessionID {
+	sess := &session{port: port, tag: tag, source: source, used: s.queueNamed([]byte(DefaultQueue)), set: s.initial}
 	sess.leases = heap[leaseItem]{
 		less:  func(a, b leaseItem) bool { return a.end < b.end },
 		moved: func(item leaseItem, pos uint32) { s.jobs.mut(item.at).prev = pos },
@@ -97,9 +106,10 @@ func (s *State) session(id SessionID) *session {
 	return nil
 }
 
-// close ends a session: what it holds becomes ready.
+// close ends a session without a decision: what it holds becomes ready.
 func (s *State) close(sess *session) {
 	s.stopWaiting(sess)
+	s.stopSleeping(sess)
 	for len(sess.leases.items) > 0 {
 		at := sess.leases.items[0].at
 		j := s.jobs.mut(at)
@@ -125,36 +135,35 @@ func (s *State) close(sess *session) {
 	s.freeSessions = append(s.freeSessions, sess.index)
 }
 
-// lease gives sess the first job of q, as the answer to its request seq.
-func (s *State) lease(sess *session, q *Queue, seq uint32) {
-	at, _ := s.first(&q.ready)
-	s.leaseJob(sess, at, s.jobs.mut(at), seq)
-}
-
-func (s *State) leaseJob(sess *session, at slot, j *job, seq uint32) {
-	s.take(at, j)
-	s.ignoreExpiry(j)
-	j.phase = Reserved
-	j.next = sess.index
-	j.reserves++
-	q := s.queues[j.queue]
-	s.count(q, j, 1)
-	end := s.after(j.ttr)
-	sess.leases.push(leaseItem{end, at})
-	s.setSessionTimer(sess, end)
-	s.answerJob(sess, seq, j)
+// execClose ends a session as its connection did.
+func (s *State) execClose(sess *session, _ *Request) {
+	for k := range s.uploads {
+		if k.session == sess.id {
+			s.commit(&record{kind: recordDropUpload, upload: k})
+		}
+	}
+	s.dropSteps(sess)
+	s.stopWaiting(sess) // before a job that is given back reaches it
+	s.stopSleeping(sess)
+	s.stopFollowing(sess)
+	for len(sess.leases.items) > 0 {
+		at := sess.leases.items[0].at
+		s.giveBack(at, s.jobs.mut(at))
+	}
+	s.settleWake(sess)
+	s.close(sess)
 }
 
 // endLease takes job j, which is reserved, from its holder.
 func (s *State) endLease(at slot, j *job) {
 	s.sessions[j.holder()].leases.remove(j.pos())
-	s.watchExpiry(at, j)
+	s.watchWall(at, j)
 }
 
 // wait makes sess wait for a job, as its request r asks.
-func (s *State) wait(sess *session, r *Request) {
+func (s *State) wait(sess *session, r *Request, a ask) {
 	sess.waiting = true
-	sess.waitSeq = r.Seq
+	sess.ask = a
 	sess.deadlineSoon = r.Flags&FlagDeadlineSoon != 0
 	sess.waitUntil = never
 	if r.Timeout >= 0 {
@@ -189,6 +198,11 @@ func (sess *session) nextAlarm() int64 {
 	return next
 }
 
+// deadlineNear says whether a lease of sess ends within DeadlineMargin.
+func (sess *session) deadlineNear(now int64) bool {
+	return len(sess.leases.items) > 0 && sess.leases.items[0].end-int64(DeadlineMargin) <= now
+}
+
 // setSessionTimer makes the clock look at sess at the given time. The timer may
 // ring early, never late: a lease that ends leaves it as it is, so that a worker in
 // full swing seldom touches it.
@@ -206,24 +220,22 @@ func (s *State) setSessionTimer(sess *session, at int64) {
 
 // expire does what time has brought for sess: leases that ended, a wait that did.
 func (s *State) expire(sess *session) {
-	soon := sess.waiting && sess.deadlineSoon && len(sess.leases.items) > 0 &&
-		sess.leases.items[0].end-int64(DeadlineMargin) <= s.now
+	soon := sess.waiting && sess.deadlineSoon && sess.deadlineNear(s.now)
 	for len(sess.leases.items) > 0 && sess.leases.items[0].end <= s.now {
 		at := sess.leases.items[0].at
 		j := s.jobs.mut(at)
 		j.timeouts++
 		s.timeouts++
-		s.take(at, j)
-		s.place(at, j)
+		s.giveBack(at, j)
 	}
 	switch {
 	case !sess.waiting: // the job whose lease ended may have gone to its own holder
 	case soon:
 		s.stopWaiting(sess)
-		s.answer(sess, sess.waitSeq, Result{Err: ErrDeadlineSoon})
+		s.answer(sess, sess.ask.seq, Result{Err: ErrDeadlineSoon})
 	case sess.waitUntil <= s.now:
 		s.stopWaiting(sess)
-		s.answer(sess, sess.waitSeq, Result{Err: ErrTimedOut})
+		s.answer(sess, sess.ask.seq, Result{Err: ErrTimedOut})
 	}
 	s.sessionTimers.remove(sess.timer - 1)
 	sess.timer = 0

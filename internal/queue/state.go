@@ -1,5 +1,7 @@
 package queue
 
+import "hash/maphash"
+
 // State is everything the queue knows. It is not safe for concurrent use.
 type State struct {
 	now  int64 // engine's clock, ns: never goes back
@@ -14,6 +16,8 @@ type State struct {
 	ids     idTable
 	maxID   JobID // the highest a record named
 	uploads map[uploadKey][][]byte
+	// Ids of volatile jobs up to here may have been given out in this epoch or before.
+	volatileEnd JobID
 
 	// Queues, by index and by name. Their jobs and pauses are facts, the rest is not.
 	queues     []*Queue
@@ -25,6 +29,8 @@ type State struct {
 	freeSessions []uint32
 	opened       uint64
 	nextID       JobID
+	nextVolatile JobID // 0: none given out in this epoch
+	followers    map[JobID]*following
 	initial      *watchSet              // what a new session watches
 	sets         map[uint64][]*watchSet // the shared ones, by hash
 	steps        []*steps               // long requests under way
@@ -34,10 +40,12 @@ type State struct {
 	total        uint64
 	expired      uint64
 
-	// Timers.
+	// Indexes.
+	uniques       map[uint64]slot // by hash, the first job with such a unique key
+	seed          maphash.Seed
 	queueTimers   heap[*Queue]
 	sessionTimers heap[*session]
-	expiries      heap[expiryItem]
+	wallTimers    heap[wallItem]
 
 	// What a turn makes.
 	logging bool
@@ -55,6 +63,9 @@ func New(logging bool) *State {
 		logging:   logging,
 		uploads:   map[uploadKey][][]byte{},
 		byName:    map[string]*Queue{},
+		followers: map[JobID]*following{},
+		uniques:   map[uint64]slot{},
+		seed:      maphash.MakeSeed(),
 		nextID:    1,
 		snapshots: 1,
 	}
@@ -66,11 +77,9 @@ func New(logging bool) *State {
 		less:  func(a, b *session) bool { return a.alarm < b.alarm },
 		moved: func(sess *session, pos uint32) { sess.timer = pos + 1 },
 	}
-	s.expiries = heap[expiryItem]{
-		less: func(a, b expiryItem) bool { return a.expiresAt < b.expiresAt },
-		moved: func(item expiryItem, pos uint32) {
-			s.rares.mut(s.jobs.at(item.at).rare).expiryPos = pos + 1
-		},
+	s.wallTimers = heap[wallItem]{
+		less:  func(a, b wallItem) bool { return a.alarm < b.alarm },
+		moved: func(item wallItem, pos uint32) { s.rares.mut(s.jobs.at(item.at).rare).alarm = pos + 1 },
 	}
 	s.queueNamed([]byte(DefaultQueue))
 	s.dropSessions()
@@ -92,14 +101,18 @@ func (s *State) Lose() {
 		if sess != nil {
 			lost = append(lost, Output{Session: sess.id, Tag: sess.tag, Port: sess.port, Lost: true})
 			s.stopWaiting(sess) // before a job that is given back reaches it
+			s.stopSleeping(sess)
+			sess.follows = nil
 		}
 	}
+	clear(s.followers)
 	for _, sess := range s.sessions {
 		if sess != nil {
 			s.close(sess)
 		}
 	}
 	s.steps = nil
+	s.dropVolatile()
 	s.outputs.List = lost
 }
 
@@ -138,8 +151,8 @@ func (s *State) NextDeadline() (at int64, ok bool) {
 	if len(s.sessionTimers.items) > 0 {
 		at = min(at, s.sessionTimers.items[0].alarm)
 	}
-	if len(s.expiries.items) > 0 {
-		at = min(at, s.now+max(0, s.expiries.items[0].expiresAt-s.wall))
+	if len(s.wallTimers.items) > 0 {
+		at = min(at, s.after(max(0, s.wallTimers.items[0].alarm-s.wall)))
 	}
 	return at, at != never
 }
@@ -157,11 +170,11 @@ func (s *State) SetTime(now, wall int64) {
 // bounded steps: NextDeadline says whether more is left.
 func (s *State) Advance() {
 	for budget := stepJobs; budget > 0 && len(s.queueTimers.items) > 0 && s.queueTimers.items[0].alarm <= s.now; {
-		budget = s.ring(s.queueTimers.items[0], budget)
+		budget = s.runQueue(s.queueTimers.items[0], budget)
 	}
 	for n := 0; n < stepJobs && len(s.sessionTimers.items) > 0 && s.sessionTimers.items[0].alarm <= s.now; n++ {
 		s.expire(s.sessionTimers.items[0])
 	}
-	s.expireJobs()
+	s.runWall()
 	s.runSteps()
 }

@@ -19,7 +19,7 @@ type desk struct {
 func newDesk(t testing.TB, logging bool) *desk {
 	d := &desk{t: t, s: New(logging)}
 	d.s.SetTime(1_000_000_000_000, 1_000_000_000_000)
-	d.sess = d.s.Open(0, 0)
+	d.sess = d.s.Open(0, 0, 0)
 	return d
 }
 

@@ -20,6 +20,9 @@ func (p Phase) String() string {
 // UrgentBelow is the priority below which a ready job counts as urgent.
 const UrgentBelow = 1024
 
+// LowFrom is the priority from which a job counts as low.
+const LowFrom = 65536
+
 // Counts are jobs by phase; Urgent is the part of Ready below UrgentBelow.
 type Counts struct {
 	Urgent, Ready, Reserved, Delayed, Buried uint64
@@ -40,6 +43,7 @@ type Stats struct {
 type QueueStats struct {
 	Name string
 	Counts
+	Low       uint64 // of Ready, those of low priority
 	TotalJobs uint64 // jobs put since the server started
 	Using     uint64 // sessions that use it
 	Watching  uint64 // sessions that watch it
@@ -52,17 +56,28 @@ type QueueStats struct {
 
 // JobStats describes one job.
 type JobStats struct {
-	ID       JobID
-	Queue    string
-	Phase    Phase
-	Pri      uint32
-	Age      time.Duration
-	Delay    time.Duration
-	TTR      time.Duration
-	Left     time.Duration // until the lease ends or the job is ready; else 0
-	Reserves uint32
-	Timeouts uint32
-	Releases uint32
-	Buries   uint32
-	Kicks    uint32
+	ID        JobID
+	Queue     string
+	Phase     Phase
+	Pri       uint32
+	Age       time.Duration
+	Delay     time.Duration
+	TTR       time.Duration
+	Left      time.Duration // until the lease ends or the job is ready; else 0
+	Reserves  uint32
+	Timeouts  uint32
+	Releases  uint32
+	Buries    uint32
+	Kicks     uint32
+	Unique    string
+	Volatile  bool // not in the log
+	Orphan    bool // volatile, reserved, and nobody follows it any more
+	Followers int
+	N, M      uint64 // progress: N of M
+	// PutBy and HeldBy are the doors the job came through and was last reserved
+	// through; 0: not known.
+	PutBy, HeldBy Source
 }
+
+// Source is the door a session came through, as a number that the doors agree on.
+type Source uint8

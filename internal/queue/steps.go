@@ -84,7 +84,7 @@ func (s *State) kickBuried(q *Queue) (record, bool) {
 		return record{}, false
 	}
 	j := s.jobs.at(q.buried.head)
-	return record{kind: recordKick, id: j.id, kicks: j.kicks + 1}, true
+	return kick(j), true
 }
 
 func (s *State) kickDelayed(q *Queue) (record, bool) {
@@ -92,7 +92,7 @@ func (s *State) kickDelayed(q *Queue) (record, bool) {
 		return record{}, false
 	}
 	j := s.jobs.at(q.delayed.items[0].at)
-	return record{kind: recordKick, id: j.id, kicks: j.kicks + 1}, true
+	return kick(j), true
 }
 
 func (s *State) execPurge(sess *session, r *Request) {
@@ -116,5 +116,7 @@ func (s *State) purgeNext(q *Queue) (record, bool) {
 	if at == 0 {
 		return record{}, false
 	}
-	return record{kind: recordDelete, id: s.jobs.at(at).id}, true
+	j := s.jobs.at(at)
+	s.tell(j.id, EventFail, nil, Result{})
+	return record{kind: recordDelete, id: j.id, local: j.is(jobVolatile)}, true
 }

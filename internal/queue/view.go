@@ -12,7 +12,7 @@ import (
 
 // A snapshot is a list of sections, each under a key, in ascending order:
 //
-//	0               epoch, sequence, the clock, the highest id, the pauses
+//	0               epoch, sequence, the clock, the highest ids, pauses and settings
 //	1               bodies that are still arriving
 //	2n+2, 2n+3      the jobs with ids n<<10 … n<<10 + 1023: their bodies (each: id uv,
 //	                length uv, bytes), and all else about them
@@ -128,7 +128,7 @@ func (v *View) writeBodies(w io.Writer, p *idPage) error {
 	out := bufio.NewWriterSize(w, 64<<10)
 	var head []byte
 	for _, at := range p.slots {
-		if at == 0 {
+		if at == 0 || v.jobs.at(at).is(jobVolatile) {
 			continue
 		}
 		j := v.jobs.at(at)
@@ -148,47 +148,69 @@ func (v *View) writeBodies(w io.Writer, p *idPage) error {
 func (v *View) writeJobs(w io.Writer, p *idPage) error {
 	var b []byte
 	for _, at := range p.slots {
-		if at != 0 {
-			j := v.jobs.at(at)
-			b = appendJob(b, j, v.names[j.queue], v.expiresAt(j))
+		if at == 0 || v.jobs.at(at).is(jobVolatile) {
+			continue
 		}
+		j := v.jobs.at(at)
+		var x *rare
+		if j.rare != 0 {
+			x = v.rares.at(j.rare)
+		}
+		b = appendJob(b, j, v.names[j.queue], x, v.bodies.bytes)
 	}
 	_, err := w.Write(b)
 	return err
 }
 
-func (v *View) expiresAt(j *job) int64 {
-	if j.rare == 0 {
-		return 0
-	}
-	return v.rares.at(j.rare).expiresAt
-}
-
-// appendJob encodes the facts of a job as the record that would put it.
-func appendJob(b []byte, j *job, queue string, expiresAt int64) []byte {
-	return appendRecord(b, &record{
+// appendJob encodes the facts of a job, but for its body, as the record that would
+// put it. bytes reads what storeRare put.
+func appendJob(b []byte, j *job, queue string, x *rare, bytes func(bodyRef, uint32) []byte) []byte {
+	r := record{
 		kind: recordPut, id: j.id, queue: []byte(queue), pri: j.pri,
 		created: max(1, j.created), due: j.due, delay: j.delay, ttr: j.ttr,
-		expiresAt: expiresAt, buried: j.buried,
-		releases: j.releases, buries: j.buries, kicks: j.kicks,
-	})
+		buried: j.is(jobBuried), releases: j.releases, buries: j.buries, kicks: j.kicks,
+		source: j.putBy,
+	}
+	if x != nil {
+		r.expiresAt, r.more = x.expiresAt, x.more(bytes)
+	}
+	return appendRecord(b, &r)
 }
 
-// appendGlobal encodes: epoch uv, sequence uv, clock uv, highest id uv, then for
-// each pause: queue bytes, until uv, length uv.
+// appendGlobal encodes: epoch uv, sequence uv, clock uv, highest id uv, end of the
+// volatile ids uv, the number of pauses uv, for each: queue bytes, until uv, length
+// uv; and for each queue with settings: queue bytes and what appendSettings makes.
 func (s *State) appendGlobal(b []byte) []byte {
-	b = binary.AppendUvarint(b, s.epoch)
-	b = binary.AppendUvarint(b, s.seq)
-	b = binary.AppendUvarint(b, uint64(s.now))
-	b = binary.AppendUvarint(b, uint64(s.maxID))
-	for _, q := range s.queues {
-		if q != nil && q.pausedUntil > s.now {
-			b = appendBytes(b, q.nameBytes)
-			b = binary.AppendUvarint(b, uint64(q.pausedUntil))
-			b = binary.AppendUvarint(b, uint64(q.pauseLength))
-		}
+	for _, n := range [...]uint64{s.epoch, s.seq, uint64(s.now), uint64(s.maxID), uint64(s.volatileEnd)} {
+		b = binary.AppendUvarint(b, n)
+	}
+	paused, configured := s.setQueues()
+	b = binary.AppendUvarint(b, uint64(len(paused)))
+	for _, q := range paused {
+		b = appendBytes(b, q.nameBytes)
+		b = binary.AppendUvarint(b, uint64(q.pausedUntil))
+		b = binary.AppendUvarint(b, uint64(q.pauseLength))
+	}
+	for _, q := range configured {
+		b = appendSettings(appendBytes(b, q.nameBytes), &q.settings)
 	}
 	return b
+}
+
+// setQueues returns the queues with a pause and those with settings, by name.
+func (s *State) setQueues() (paused, configured []*Queue) {
+	for _, q := range s.queues {
+		if q != nil && q.pausedUntil > s.now {
+			paused = append(paused, q)
+		}
+		if q != nil && q.settings != (Settings{}) {
+			configured = append(configured, q)
+		}
+	}
+	byName := func(a, b *Queue) int { return cmp.Compare(a.name, b.name) }
+	slices.SortFunc(paused, byName)
+	slices.SortFunc(configured, byName)
+	return paused, configured
 }
 
 // appendUploads encodes, for each upload: session uv, upload uv, pieces uv, and
@@ -243,9 +265,14 @@ func (r *Restorer) global(b []byte) error {
 	r.s.SetTime(c.time(), 0)
 	r.s.maxID = JobID(c.uv())
 	r.s.nextID = r.s.maxID + 1
-	for len(c.b) > 0 && !c.bad {
+	r.s.volatileEnd = JobID(c.uv())
+	for n := c.uv(); n > 0 && !c.bad; n-- {
 		name := c.bytes()
 		r.s.applyPause(&record{queue: name, due: c.time(), delay: c.time()})
+	}
+	for len(c.b) > 0 && !c.bad {
+		name := c.bytes()
+		r.s.applySettings(r.s.queueNamed(name), *c.settings())
 	}
 	return c.err()
 }

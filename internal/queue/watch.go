@@ -17,6 +17,8 @@ type watchSet struct {
 	of         map[*Queue]*member
 	candidates heap[*member]
 	waiting    sessionList
+	sleepers   sessionList
+	silent     []*member // those that are no bells, see sleep.go
 	hash       uint64
 	sessions   int  // that watch it
 	shared     bool // in State.sets, and so not to be changed
@@ -30,6 +32,7 @@ type member struct {
 	key        key // candidate: at most that of the queue's first job
 	pos        uint32
 	candidate  bool
+	bell       bool    // in queue.bells
 	prev, next *member // in the queue's ring
 }
 
@@ -45,7 +48,7 @@ func (r *memberRing) pushBack(m *member) {
 	m.prev.next, m.next.prev = m, m
 }
 
-func (m *member) unring() {
+func (m *member) unlink() {
 	m.prev.next, m.next.prev = m.next, m.prev
 }
 
@@ -65,6 +68,7 @@ func (s *State) add(w *watchSet, q *Queue) {
 	m := &member{set: w, queue: q, place: len(w.members)}
 	w.members = append(w.members, m)
 	w.of[q] = m
+	w.silent = append(w.silent, m)
 	w.hash += hashQueue(q)
 	q.dormant.pushBack(m)
 	if q.deliverable() {
@@ -84,14 +88,16 @@ func (w *watchSet) drop(q *Queue) {
 	if m.candidate {
 		w.candidates.remove(m.pos)
 	}
-	m.unring()
+	m.unlink()
+	m.silence()
 }
 
 // dissolve takes the set, which no session watches any more, off its queues.
 func (s *State) dissolve(w *watchSet) {
 	s.unshare(w)
 	for _, m := range w.members {
-		m.unring()
+		m.unlink()
+		m.silence()
 	}
 }
 
@@ -102,7 +108,7 @@ func hashQueue(q *Queue) uint64 {
 
 // awaken makes a dormant member a candidate.
 func (s *State) awaken(m *member) {
-	m.unring()
+	m.unlink()
 	m.queue.candidate.pushBack(m)
 	m.candidate = true
 	_, m.key = s.first(&m.queue.ready)
@@ -117,7 +123,7 @@ func (s *State) next(w *watchSet) *Queue {
 		if !q.deliverable() {
 			w.candidates.remove(0)
 			m.candidate = false
-			m.unring()
+			m.unlink()
 			q.dormant.pushBack(m)
 			continue
 		}
@@ -141,11 +147,11 @@ func (s *State) offer(q *Queue) {
 			continue
 		}
 		// To the back, so that sets take turns.
-		m.unring()
+		m.unlink()
 		q.dormant.pushBack(m)
 		sess := m.set.waiting.head
 		s.stopWaiting(sess)
-		s.lease(sess, q, sess.waitSeq)
+		s.lease(sess, q, sess.ask)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/internal/binlog"
 	"github.com/millrace/millrace/internal/engine"
+	"github.com/millrace/millrace/internal/netserve"
 	"github.com/millrace/millrace/internal/queue"
 )
 
@@ -137,7 +138,7 @@ func newFeeder(e *engine.Engine) *feeder {
 		default:
 		}
 	})
-	f.session = f.port.Open(0)
+	f.session = f.port.Open(0, netserve.SourceBeanstalk)
 	return f
 }
 

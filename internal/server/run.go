@@ -22,13 +22,15 @@ const closeTimeout = 10 * time.Second
 func Run(o config.Options, log *slog.Logger, ready func(*Server)) error {
 	// A log that nobody reads any more must not end the server.
 	signal.Ignore(syscall.SIGPIPE)
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
-	defer signal.Stop(signals)
+	// Until it serves, any signal may end the process at once: a start can be cut
+	// short anywhere and done again.
 	s, err := Start(o, log)
 	if err != nil {
 		return err
 	}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
+	defer signal.Stop(signals)
 	ready(s)
 	s.serveUntilSignal(signals)
 	return s.end(signals)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"runtime/debug"
 	"time"
 
 	"github.com/millrace/millrace/internal/beanstalk"
@@ -31,6 +32,7 @@ type Server struct {
 	o      config.Options
 	log    *slog.Logger
 	held   []io.Closer // locks, given back last
+	wal    *wal.Log    // nil: in memory
 	engine *engine.Engine
 	net    *netserve.Server
 	door   *beanstalk.Door
@@ -90,6 +92,7 @@ func (s *Server) listen() error {
 		MaxJobSize: uint32(s.o.MaxJobSize),
 		MaxWatched: uint64(s.o.MaxWatched),
 		Version:    BeanstalkdVersion,
+		Binlog:     s.binlogStats,
 	})
 	s.net = netserve.New(netserve.Options{
 		NewPort:            func(wake func()) netserve.Port { return s.engine.NewPort(wake) },
@@ -140,17 +143,17 @@ func (s *Server) startEngine() error {
 				return fmt.Errorf("cannot look for a binlog to import: %w", err)
 			}
 		}
-		log, err := wal.Open(s.o.Data, wal.Options{Sync: walSync(s.o.Sync), Logger: s.log})
-		if err != nil {
+		if s.wal, err = wal.Open(s.o.Data, wal.Options{Sync: walSync(s.o.Sync), Logger: s.log}); err != nil {
 			return err
 		}
-		o.Log = log
+		o.Log = s.wal
 	}
 	s.engine = engine.New(o)
 	if err := s.engine.Start(); err != nil {
 		return err
 	}
 	if importing {
+		defer debug.FreeOSMemory() // the list of all jobs is not needed again
 		return im.run(s.engine)
 	}
 	return nil
@@ -168,6 +171,18 @@ func walSync(s config.Sync) time.Duration {
 	}
 	return wal.SyncAlways
 }
+
+// binlogStats puts the log's figures in beanstalkd's words.
+func (s *Server) binlogStats() beanstalk.Binlog {
+	if s.wal == nil {
+		return beanstalk.Binlog{MaxSize: beanstalkdFileSize}
+	}
+	st := s.wal.Stats()
+	return beanstalk.Binlog{OldestIndex: st.Oldest, CurrentIndex: st.Current, RecordsWritten: st.Batches, MaxSize: uint64(st.SegmentSize)}
+}
+
+// beanstalkdFileSize is what beanstalkd says without a binlog, in bytes.
+const beanstalkdFileSize = 10 << 20
 
 // Drain refuses further puts, for good. Everything else goes on.
 func (s *Server) Drain() {

@@ -25,7 +25,8 @@ func Sleeps(f *File) (problems []Problem) {
 }
 
 // bubbles are the functions of a file that run in a bubble: those given to
-// synctest.Test, and helpers whose comment says "in a bubble".
+// synctest.Test, those that call synctest.Wait (it panics elsewhere), and helpers
+// whose comment says "in a bubble".
 func (f *File) bubbles() (list []ast.Node) {
 	ast.Inspect(f.Tree, func(n ast.Node) bool {
 		switch n := n.(type) {
@@ -34,13 +35,23 @@ func (f *File) bubbles() (list []ast.Node) {
 				list = append(list, n)
 			}
 		case *ast.FuncDecl:
-			if strings.Contains(n.Doc.Text(), "in a bubble") {
+			if strings.Contains(n.Doc.Text(), "in a bubble") || waits(n) {
 				list = append(list, n)
 			}
 		}
 		return true
 	})
 	return list
+}
+
+// waits says whether a function calls synctest.Wait.
+func waits(d *ast.FuncDecl) (found bool) {
+	ast.Inspect(d, func(n ast.Node) bool {
+		call, ok := n.(*ast.CallExpr)
+		found = found || ok && isSelector(call.Fun, "synctest", "Wait")
+		return !found
+	})
+	return found
 }
 
 func inside(outer []ast.Node, n ast.Node) bool {

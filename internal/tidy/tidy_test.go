@@ -1,6 +1,7 @@
 package tidy
 
 import (
+	"os"
 	"path"
 	"strings"
 	"testing"
@@ -17,6 +18,10 @@ func TestTree(t *testing.T) {
 	var files []*File
 	err := Walk(root, func(name string, content []byte) error {
 		report(t, Text(name, content))
+		report(t, Links(name, content, func(target string) bool {
+			_, err := os.Stat(path.Join(root, target))
+			return err == nil
+		}))
 		if path.Ext(name) != ".go" {
 			return nil
 		}
@@ -85,6 +90,7 @@ func TestRulesCanFail(t *testing.T) {
 		{"sleeps", "x.go", "import \"time\"\nfunc f() { time.Sleep(1) }", ""},
 		{"sleeps", "x_test.go", "func f(t *testing.T) { synctest.Test(t, func(t *testing.T) { time.Sleep(1) }) }", ""},
 		{"sleeps", "x_test.go", "func f(t *testing.T) { synctest.Test(t, g); time.Sleep(1) }", "a test must not sleep"},
+		{"sleeps", "x_test.go", "func f() { time.Sleep(1); synctest.Wait() }", ""},
 		{"sleeps", "x_test.go", "// f runs in a bubble.\nfunc f() { time.Sleep(1) }", ""},
 		{"ports", "x_test.go", `var l = net.Listen("tcp", "127.0.0.1:11300")`, "fixed port of 127.0.0.1:11300"},
 		{"ports", "x_test.go", `var l = Dial(":80")`, "fixed port of :80"},
@@ -133,4 +139,45 @@ func TestTextCanFail(t *testing.T) {
 	bad := "see /" + "work/main/README.md"
 	expect(t, bad, Text("x.md", []byte("fine\n"+bad)), "nobody else has")
 	expect(t, "good", Text("x.md", []byte("fine, /workers/main and /home/user\n")), "")
+}
+
+func TestModules(t *testing.T) {
+	goMod, err := os.ReadFile(root + "/go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	page, err := os.ReadFile(root + "/docs/dependencies.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	report(t, Modules(string(goMod), string(page)))
+}
+
+func TestModulesCanFail(t *testing.T) {
+	const page = "| module | where | why |\n| example.org/known | tests | it is good |\n"
+	for goMod, want := range map[string]string{
+		"require example.org/new v1.0.0":                        "example.org/new has no line",
+		"require (\n\texample.org/new v1.0.0\n)":                "example.org/new has no line",
+		"tool example.org/new/cmd/x":                            "example.org/new/cmd/x has no line",
+		"require (\n\texample.org/new v1.0.0 // indirect\n)\n":  "",
+		"module x\n\ngo 1.26\n\nrequire example.org/known v1\n": "",
+		"tool example.org/known/cmd/x":                          "",
+	} {
+		expect(t, goMod, Modules(goMod, page), want)
+	}
+}
+
+func TestLinksCanFail(t *testing.T) {
+	exists := func(target string) bool { return target == "docs/there.md" }
+	for content, want := range map[string]string{
+		"[a](docs/gone.md)":          "links to docs/gone.md",
+		"[a](docs/gone.md#place)":    "links to docs/gone.md",
+		"[a](docs/there.md)":         "",
+		"[a](docs/there.md#place)":   "",
+		"[a](https://example.org/x)": "",
+		"[a](#place)":                "",
+	} {
+		expect(t, content, Links("README.md", []byte(content), exists), want)
+	}
+	expect(t, "relative", Links("docs/x.md", []byte("[a](there.md)"), exists), "")
 }

@@ -47,7 +47,9 @@ func (c *crasher) hook(op vfs.Op, name string) error {
 // again.
 func (c *crasher) recovers(mem *vfs.Mem, acked uint64, rng *rand.Rand) error {
 	o := small(mem)
-	o.random = rng.Uint64
+	salts := rand.New(rand.NewPCG(rng.Uint64(), 0))
+	var mu sync.Mutex
+	o.random = func() uint64 { mu.Lock(); defer mu.Unlock(); return salts.Uint64() }
 	l, r, err := tryOpen(o)
 	if err != nil {
 		return err

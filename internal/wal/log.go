@@ -72,19 +72,20 @@ const (
 )
 
 // Open takes hold of the log in dir, which it makes if need be, and checks that
-// this version can read it. Nothing is read or changed before the Open method.
+// this version can read it. What it holds is read by the method Open. The log must
+// be closed.
 func Open(dir string, o Options) (*Log, error) {
 	o = o.withDefaults()
-	if err := o.FS.MkdirAll(dir); err != nil {
+	l := &Log{o: o, fs: o.FS, dir: dir, run: uint32(o.random()), pace: pace{need: warmUp}}
+	l.work.L, l.idle.L = &l.mu, &l.mu
+	if err := l.fs.MkdirAll(dir); err != nil {
 		return nil, fmt.Errorf("make the data directory: %w", err)
 	}
-	lock, err := lockDir(o.FS, dir)
+	lock, err := lockDir(l.fs, dir)
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{o: o, fs: o.FS, dir: dir, lock: lock, run: uint32(o.random())}
-	l.work.L, l.idle.L = &l.mu, &l.mu
-	l.pace = pace{need: warmUp}
+	l.lock = lock
 	if err := l.checkFormat(); err != nil {
 		lock.Close()
 		return nil, err
@@ -133,14 +134,14 @@ func (l *Log) Close() error {
 	l.work.Signal()
 	l.idle.Broadcast()
 	l.mu.Unlock()
-	var err error
-	if l.opened {
-		<-l.finished
-		err = l.finish()
-		l.pool.stop()
-		l.closeFiles()
+	if !l.opened {
+		l.release()
+		return nil
 	}
-	l.lock.Close()
+	<-l.finished
+	err := l.finish()
+	l.pool.stop()
+	l.release()
 	return err
 }
 
@@ -164,11 +165,16 @@ func (l *Log) finish() error {
 	return err
 }
 
-func (l *Log) closeFiles() {
+// release closes all files and lets go of the directory.
+func (l *Log) release() {
 	l.segMu.Lock()
 	defer l.segMu.Unlock()
 	for _, s := range append(l.segments, l.pool.spares...) {
 		s.file.Close()
 	}
 	l.segments, l.pool.spares = nil, nil
+	if l.lock != nil {
+		l.lock.Close()
+		l.lock = nil
+	}
 }

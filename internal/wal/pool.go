@@ -2,6 +2,7 @@ package wal
 
 import (
 	"log/slog"
+	"math"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -15,6 +16,10 @@ import (
 // spareSegments is how many segments are kept ahead of the current one: the next,
 // and the one kept for deletes should the disk be full.
 const spareSegments = 2
+
+// keptSegments is how many dropped segments wait to be recycled: about as many as
+// are filled until the next snapshot drops some.
+const keptSegments = 4
 
 // pool makes segments ahead of their use, so that space is secured before it is
 // needed, and takes back those that a snapshot made unneeded.
@@ -37,9 +42,10 @@ type pool struct {
 	err      error
 
 	full  atomic.Bool  // the last attempt failed for lack of space
-	left  atomic.Int64 // bytes not yet used of the current segment
+	tight atomic.Bool  // the last attempt did not get all it wanted: little space is left
+	used  atomic.Int64 // bytes of the segments in use
+	left  atomic.Int64 // bytes not yet used of the current one
 	spare atomic.Int64 // bytes of the spares
-	last  atomic.Int64 // bytes of the last spare
 
 	poke    chan struct{}
 	quit    chan struct{}
@@ -57,8 +63,9 @@ type unneeded struct {
 func (p *pool) start() error {
 	p.ready.L = &p.mu
 	p.poke, p.quit, p.stopped = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	p.tight.Store(p.grown < min(firstSegment, p.target)) // so it was when the last one was made
 	if len(p.spares) == 0 {
-		if err := p.add(min(firstSegment, p.target)); err != nil && !vfs.IsNoSpace(err) {
+		if err := p.add(min(firstSegment, p.target), minSegment); err != nil && !vfs.IsNoSpace(err) {
 			return err
 		}
 	}
@@ -96,25 +103,34 @@ func (p *pool) wake() {
 func (p *pool) run() {
 	defer close(p.stopped)
 	timer := time.NewTimer(p.retry)
+	wanted := spareSegments
 	for !p.quitting() {
-		p.fill()
+		p.fill(wanted)
 		timer.Stop()
-		if p.full.Load() {
+		if p.tight.Load() {
 			timer.Reset(p.retry)
 		}
 		select {
 		case <-p.poke:
+			wanted = spareSegments
 		case <-timer.C:
+			wanted = math.MaxInt // until one is as large as it should be
 		case <-p.quit:
 		}
 	}
 }
 
-// fill makes the spares that are missing, and then removes what is left over.
-func (p *pool) fill() {
+// fill makes spares until there are as many as wanted, or, beyond the usual number,
+// until space is plenty. Then it removes what is left over.
+func (p *pool) fill(wanted int) {
 	for {
 		p.mu.Lock()
-		missing, size := len(p.spares) < spareSegments, min(max(4*p.grown, firstSegment), p.target)
+		have, size := len(p.spares), p.wanted()
+		missing := have < spareSegments || p.tight.Load() && (have < wanted || len(p.dropped) > 0)
+		smallest := int64(minSegment)
+		if have >= spareSegments {
+			smallest = size // what is left of a full disk is left to snapshots
+		}
 		stop := p.err != nil
 		p.mu.Unlock()
 		if stop || p.quitting() {
@@ -123,23 +139,30 @@ func (p *pool) fill() {
 		if !missing {
 			break
 		}
-		if err := p.add(size); err != nil {
+		if err := p.add(size, smallest); err != nil {
 			p.report(err)
 			return
 		}
 	}
-	p.removeDropped()
-	p.secureReserve()
+	p.removeDropped(keptSegments)
+	if !p.secureReserve() { // which is worth more than old segments
+		p.removeDropped(0)
+		p.secureReserve()
+	}
 }
 
-// add makes one spare, of the given size if the disk has it.
-func (p *pool) add(size int64) error {
-	s, err := p.make(size)
+// wanted is the size of the next segment, in p.mu: that of a small log grows.
+func (p *pool) wanted() int64 { return min(max(4*p.grown, firstSegment), p.target) }
+
+// add makes one spare, of the given size if the disk has it, or down to smallest.
+func (p *pool) add(size, smallest int64) error {
+	s, err := p.make(size, smallest)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
 		if vfs.IsNoSpace(err) {
 			p.attempts++
+			p.tight.Store(true)
 			if !p.full.Swap(true) {
 				p.logger.Warn("no space for the log's next segment: jobs are refused once what is left is used up; free space on the disk", "dir", p.dir, "error", err)
 			}
@@ -149,6 +172,7 @@ func (p *pool) add(size int64) error {
 	if p.full.Swap(false) {
 		p.logger.Info("the log has room again", "dir", p.dir)
 	}
+	p.tight.Store(s.size < size)
 	p.spares = append(p.spares, s)
 	p.next++
 	p.grown = s.size
@@ -160,7 +184,7 @@ func (p *pool) add(size int64) error {
 // report ends the log for an error that more space does not cure.
 func (p *pool) report(err error) {
 	p.mu.Lock()
-	final := p.err == nil && err != ErrClosed && !vfs.IsNoSpace(err)
+	final := p.err == nil && err != nil && err != ErrClosed && !vfs.IsNoSpace(err)
 	if final {
 		p.err = err
 	}
@@ -173,12 +197,12 @@ func (p *pool) report(err error) {
 
 // make recycles a dropped segment of at least that size, creates one, or makes do
 // with what there is.
-func (p *pool) make(size int64) (*segment, error) {
+func (p *pool) make(size, smallest int64) (*segment, error) {
 	if s, err := p.recycle(size); s != nil || err != nil {
 		return s, err
 	}
 	var full error
-	for ; size >= minSegment; size /= 2 {
+	for ; size >= smallest; size /= 2 {
 		s, err := p.create(size)
 		if err == nil || !vfs.IsNoSpace(err) {
 			return s, err
@@ -279,12 +303,20 @@ func (p *pool) publish(s *segment, tmp string) error {
 	return p.fs.SyncDir(p.dir)
 }
 
-func (p *pool) removeDropped() {
+// removeDropped removes what will not be recycled: all but so many of the large.
+func (p *pool) removeDropped(kept int) {
 	p.mu.Lock()
-	dropped := p.dropped
-	p.dropped = nil
+	var keep, remove []unneeded
+	for _, u := range p.dropped {
+		if u.size >= p.wanted() && len(keep) < kept {
+			keep = append(keep, u)
+		} else {
+			remove = append(remove, u)
+		}
+	}
+	p.dropped = keep
 	p.mu.Unlock()
-	for _, u := range dropped {
+	for _, u := range remove {
 		if err := p.fs.Remove(fileName(p.dir, u.number, logSuffix)); err != nil {
 			p.report(err)
 		}
@@ -306,6 +338,7 @@ func (p *pool) take() (*segment, error) {
 			s := p.spares[0]
 			p.spares = append(p.spares[:0:0], p.spares[1:]...)
 			p.left.Store(s.size - segmentHeader)
+			p.used.Add(s.size)
 			p.account()
 			p.wake()
 			return s, nil
@@ -319,6 +352,9 @@ func (p *pool) take() (*segment, error) {
 // drop hands over segments that are not needed any more.
 func (p *pool) drop(segments []unneeded) {
 	p.mu.Lock()
+	for _, s := range segments {
+		p.used.Add(-s.size)
+	}
 	p.dropped = append(p.dropped, segments...)
 	p.mu.Unlock()
 	p.wake()
@@ -326,44 +362,43 @@ func (p *pool) drop(segments []unneeded) {
 
 // account brings the counters up to date; p.mu is held, or nobody else is there yet.
 func (p *pool) account() {
-	var sum, last int64
+	var sum int64
 	for _, s := range p.spares {
-		last = s.size - segmentHeader
-		sum += last
+		sum += s.size - segmentHeader
 	}
 	p.spare.Store(sum)
-	p.last.Store(last)
 }
 
-// room says what may be written. It takes no lock: it is asked every turn.
+const (
+	maxReserve = 64 << 20 // bytes kept for deletes, at most
+	maxMargin  = 4 << 20  // bytes that a turn should not exceed once it was told there is room
+)
+
+// room says what may be written. It takes no lock: it is asked every turn. When
+// space gets short, a quarter of the log is kept for the deletes of what it holds.
 func (p *pool) room() engine.Room {
-	if !p.full.Load() {
+	if !p.tight.Load() {
 		return engine.RoomForAll
 	}
 	free := p.left.Load() + p.spare.Load()
-	// The last spare is kept for deletes, and a margin for the turn that is asked for.
-	reserve := min(p.last.Load(), maxReserve)
+	reserve := min((p.used.Load()+p.spare.Load())/4, maxReserve)
+	margin := min(reserve/4, maxMargin)
 	switch {
-	case reserve > 0 && free > reserve+min(reserve/2, maxMargin):
+	case free > reserve+margin:
 		return engine.RoomForAll
-	case free > min(max(reserve, minSegment)/4, maxMargin):
+	case free > margin:
 		return engine.RoomToDelete
 	}
 	return engine.RoomForNone
 }
 
-const (
-	maxReserve = 32 << 20 // bytes kept for deletes
-	maxMargin  = 4 << 20  // bytes that a turn may write at most after it asked
-)
-
 // secureReserve keeps some space that is given up when a snapshot, which would set
-// segments free, finds the disk full.
-func (p *pool) secureReserve() {
+// segments free, finds the disk full. It reports whether the disk had it.
+func (p *pool) secureReserve() bool {
 	name := filepath.Join(p.dir, reserveName)
 	if f, err := p.fs.Open(name); err == nil {
 		f.Close()
-		return
+		return true
 	}
 	f, err := p.fs.Create(name)
 	if err == nil {
@@ -373,9 +408,8 @@ func (p *pool) secureReserve() {
 			p.fs.Remove(name)
 		}
 	}
-	if err != nil && !vfs.IsNoSpace(err) {
-		p.report(err)
-	}
+	p.report(err)
+	return !vfs.IsNoSpace(err)
 }
 
 // giveReserve reports whether there was a reserve to give up.

@@ -10,16 +10,16 @@ import (
 	"github.com/millrace/millrace/internal/vfs"
 )
 
-// Open implements engine.Log. It writes nothing that needs space, unless the log
-// is new.
+// Open implements engine.Log. It writes nothing that needs space, unless the log is
+// new. After an error the directory is released, and what it holds was not changed.
 func (l *Log) Open(m engine.Machine) error {
 	l.machine = m
-	if err := l.recover(); err != nil {
-		l.closeFiles()
-		return err
+	err := l.recover()
+	if err == nil {
+		err = l.pool.start()
 	}
-	if err := l.pool.start(); err != nil {
-		l.closeFiles()
+	if err != nil {
+		l.release()
 		return err
 	}
 	l.timer = time.AfterFunc(time.Hour, l.flushOnTime)
@@ -43,11 +43,6 @@ func (l *Log) recover() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range c.unfinished {
-		if err := l.fs.Remove(filepath.Join(l.dir, name)); err != nil {
-			return err
-		}
-	}
 	r, err := openReader(l.fs, l.dir, c)
 	if err != nil {
 		return err
@@ -61,6 +56,9 @@ func (l *Log) recover() error {
 		failed: l.fail, next: r.start,
 	}
 	if len(l.segments) == 0 {
+		if err := l.tidy(c, r.start); err != nil {
+			return err
+		}
 		return l.create()
 	}
 	end, err := r.batches(func(f Frame, batch []byte) error {
@@ -90,8 +88,8 @@ func (l *Log) restore() error {
 
 // create begins a new log with its first segment.
 func (l *Log) create() error {
-	if err := l.pool.add(min(firstSegment, l.o.SegmentSize)); err != nil {
-		return fmt.Errorf("make the first segment of the log: %w", err)
+	if err := l.pool.add(min(firstSegment, l.o.SegmentSize), minSegment); err != nil {
+		return fmt.Errorf("cannot begin a log in %s: %w; it needs 256 KiB at first, and 200 MiB as it grows", l.dir, err)
 	}
 	l.segments, l.pool.spares = l.pool.spares, nil
 	return l.resume(position{off: segmentHeader})
@@ -118,11 +116,20 @@ func (l *Log) resume(end position) error {
 	l.pool.next = l.segments[len(l.segments)-1].number + 1
 	l.pool.grown = l.segments[len(l.segments)-1].size
 	l.segments = slices.Clone(l.segments[:end.segment+1])
+	for _, s := range l.segments {
+		l.pool.used.Add(s.size)
+	}
 	return nil
 }
 
-// tidy finishes what a crash kept Snapshot from cleaning up.
+// tidy removes what a crash kept from being finished or cleaned up. Only now: had
+// there been damage, nothing would have been changed.
 func (l *Log) tidy(c contents, start uint64) error {
+	for _, name := range c.unfinished {
+		if err := l.fs.Remove(filepath.Join(l.dir, name)); err != nil {
+			return err
+		}
+	}
 	live := l.snap.live()
 	for _, number := range c.manifests {
 		if number < l.snap.number {

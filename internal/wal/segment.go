@@ -84,7 +84,7 @@ var zeros [256 << 10]byte
 
 // syncEvery is after how many bytes a large file in the making is synced, so that
 // its writes do not pile up in front of a commit.
-const syncEvery = 4 << 20
+const syncEvery = 1 << 20
 
 // secure fills f from off to size with zeros, durably. Space written once is
 // overwritten faster, and cannot be missing later. stop ends it early.

@@ -162,11 +162,7 @@ func tryOpen(o Options) (*Log, *recorder, error) {
 		return nil, nil, err
 	}
 	r := newRecorder()
-	if err := l.Open(r); err != nil {
-		l.Close()
-		return nil, nil, err
-	}
-	return l, r, nil
+	return l, r, l.Open(r)
 }
 
 func closeLog(t testing.TB, l *Log) {

@@ -2,6 +2,7 @@ package crash
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -148,10 +149,14 @@ func TestBitFlips(t *testing.T) {
 	s.Wait(answerLimit)
 	written := writtenBytes(t, dir)
 	refused := 0
-	for range *flips {
+	for i := range 1 + *flips {
 		at := written[rnd.IntN(len(written))]
 		bit := byte(1) << rnd.IntN(8)
+		if i == 0 {
+			bit = 0 // a copy as it was has to start
+		}
 		name := strings.TrimPrefix(at.file, dir+"/")
+		what := fmt.Sprintf("bit %#x of byte %d in %s", bit, at.offset, name)
 		copied := t.TempDir()
 		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
 			t.Fatal(err)
@@ -160,16 +165,19 @@ func TestBitFlips(t *testing.T) {
 		s := daemon.Start(t, daemon.ServeCommand(copied))
 		if err := s.WaitListening(); errors.Is(err, daemon.ErrEnded) {
 			refused++
+			if bit == 0 {
+				t.Fatalf("the server refuses a copy:\n%s", s.Output())
+			}
 			if !strings.Contains(s.Output(), name) {
-				t.Errorf("bit %#x of byte %d in %s: the server refuses without naming the file:\n%s", bit, at.offset, name, s.Output())
+				t.Errorf("%s: the server refuses without naming the file:\n%s", what, s.Output())
 			}
 			continue
 		} else if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", what, err)
 		}
 		ids := jobs.missing(t, connect(t, s.Addr))
 		if len(ids) > 1 || len(ids) == 1 && ids[0] != last {
-			t.Errorf("bit %#x of byte %d in %s: jobs %v are gone", bit, at.offset, name, ids)
+			t.Errorf("%s: jobs %v are gone", what, ids)
 		}
 		s.Kill()
 	}

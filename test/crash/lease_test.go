@@ -87,6 +87,7 @@ func testClockJump(t *testing.T, from, to string) {
 	s := daemon.Serve(t, dir, "--clock-offset="+from)
 	c := connect(t, s.Addr)
 	soon, _, _ := c.put(0, 2, 1, "soon")
+	c.must(t, "USING aside", "use aside")
 	hours, _, _ := c.put(0, 20*3600, 1, "in 20 hours")
 	s.Kill()
 

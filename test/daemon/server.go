@@ -14,7 +14,7 @@ import (
 
 // StartLimit is how long a server may take to listen. It is long, because a test
 // machine may be busy and a log may have to be recovered.
-const StartLimit = 60 * time.Second
+const StartLimit = 30 * time.Second
 
 // Server is a running server.
 type Server struct {
@@ -55,6 +55,10 @@ func Listening(t testing.TB, cmd *exec.Cmd) *Server {
 // is ErrEnded when it ends instead.
 func (s *Server) WaitListening() (err error) {
 	s.Addr, err = s.WaitOutput(listens, StartLimit)
+	if err != nil && !errors.Is(err, ErrEnded) {
+		s.Signal(syscall.SIGQUIT) // its goroutines, printed as the test fails, say where it hangs
+		<-s.exited
+	}
 	return err
 }
 

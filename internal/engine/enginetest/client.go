@@ -32,7 +32,7 @@ func NewClient(e *engine.Engine, sessions int) *Client {
 func (c *Client) Reopen(sessions int) {
 	c.sessions = nil
 	for i := range sessions {
-		c.sessions = append(c.sessions, c.port.Open(uint64(i)))
+		c.sessions = append(c.sessions, c.port.Open(uint64(i), 0))
 	}
 }
 

@@ -1,0 +1,130 @@
+package queue
+
+func (s *State) execPut(sess *session, r *Request) {
+	q := s.named(sess, r)
+	if r.More != nil && len(r.More.Unique) > 0 && q != nil {
+		if at, j := s.findUnique(q, r.More.Unique); j != nil {
+			s.join(sess, r, at, s.jobs.mut(at))
+			return
+		}
+	}
+	if q != nil && q.full(r.Pri) {
+		s.answer(sess, r.Seq, Result{Err: ErrQueueFull})
+		return
+	}
+	id := s.put(sess, r, q)
+	if r.Flags&FlagFanOut != 0 && q != nil {
+		for _, child := range q.children {
+			if !child.full(r.Pri) {
+				s.put(sess, r, child)
+			}
+		}
+	}
+	s.answer(sess, r.Seq, Result{ID: id})
+}
+
+// put adds a job as r says to queue q, or, when q is nil, to a new one.
+func (s *State) put(sess *session, r *Request, q *Queue) JobID {
+	rec := record{
+		kind: recordPut, to: q, queue: r.Queue, body: r.Body,
+		pri: r.Pri, delay: int64(r.Delay), ttr: int64(r.TTR), expiresAt: r.ExpiresAt,
+		more: r.More, source: sess.source,
+	}
+	if q != nil {
+		rec.queue = q.nameBytes
+	}
+	if r.Flags&FlagVolatile != 0 {
+		rec.local = true
+		rec.id = s.takeVolatileID()
+	} else {
+		rec.id = s.takeID()
+	}
+	switch {
+	case r.More != nil && r.More.ReadyAt != 0:
+		rec.due = never
+	case r.Delay > 0:
+		rec.due = s.after(int64(r.Delay))
+	}
+	if r.Upload != 0 {
+		rec.upload = uploadKey{sess.id, r.Upload}
+	}
+	if r.Flags&FlagFollow != 0 {
+		s.follow(sess, r.Seq, rec.id) // before somebody is given the job
+	}
+	s.commit(&rec)
+	s.total++
+	s.queues[s.jobs.at(s.ids.get(rec.id)).queue].total++
+	return rec.id
+}
+
+// join answers a put with the job that has its unique key already.
+func (s *State) join(sess *session, r *Request, at slot, j *job) {
+	if r.Upload != 0 {
+		s.dropUpload(uploadKey{sess.id, r.Upload})
+	}
+	if r.Flags&FlagVolatile == 0 && j.is(jobVolatile) {
+		s.promote(j)
+	}
+	if r.Flags&FlagFollow != 0 {
+		s.jobs.mut(at).set(jobOrphan, false)
+		s.follow(sess, r.Seq, j.id)
+	}
+	s.answer(sess, r.Seq, Result{ID: j.id, N: 1})
+}
+
+func (s *State) takeID() JobID {
+	id := s.nextID
+	s.nextID++
+	return id
+}
+
+// execImport puts a job with the life it had elsewhere.
+func (s *State) execImport(sess *session, r *Request) {
+	im := r.Import
+	if im == nil || r.ID == 0 || r.ID >= volatileIDs || s.ids.get(r.ID) != 0 {
+		s.answer(sess, r.Seq, Result{Err: ErrBadRequest})
+		return
+	}
+	rec := record{
+		kind: recordPut, id: r.ID, queue: r.Queue, body: r.Body,
+		pri: r.Pri, delay: int64(r.Delay), ttr: int64(r.TTR),
+		created: max(1, s.now-int64(im.Age)), buried: im.Phase == Buried,
+		releases: im.Releases, buries: im.Buries, kicks: im.Kicks, source: sess.source,
+	}
+	if r.Upload != 0 {
+		rec.upload = uploadKey{sess.id, r.Upload}
+	}
+	if im.Phase == Delayed {
+		rec.due = s.after(int64(im.Left))
+	}
+	s.commit(&rec)
+	if at, j := s.find(r.ID); j != nil {
+		j = s.jobs.mut(at)
+		j.reserves, j.timeouts = im.Reserves, im.Timeouts
+	}
+	s.answer(sess, r.Seq, Result{ID: r.ID})
+}
+
+func (s *State) execChunk(sess *session, r *Request) {
+	s.commit(&record{
+		kind: recordChunk, upload: uploadKey{sess.id, r.Upload}, body: r.Body,
+		local: r.Flags&FlagVolatile != 0,
+	})
+	s.answer(sess, r.Seq, Result{})
+}
+
+func (s *State) execDropUpload(sess *session, r *Request) {
+	s.dropUpload(uploadKey{sess.id, r.Upload})
+	s.answer(sess, r.Seq, Result{})
+}
+
+func (s *State) dropUpload(k uploadKey) {
+	if _, ok := s.uploads[k]; ok {
+		s.commit(&record{kind: recordDropUpload, upload: k})
+	}
+}
+
+// execSkipID writes nothing: nobody was told the id, so a restart may use it.
+func (s *State) execSkipID(sess *session, r *Request) {
+	s.answer(sess, r.Seq, Result{ID: s.takeID()})
+}
