@@ -50,7 +50,12 @@ func dumpLog(dir string, w io.Writer) error {
 			return fmt.Errorf("batch %d: %w", f.Index, err)
 		}
 		clock := time.Unix(0, b.Clock).UTC().Format(time.RFC3339Nano)
-		_, err = fmt.Fprintf(w, "batch %d  epoch %d, sequence %d, clock %s, %d bytes of records\n", f.Index, b.Epoch, b.Seq, clock, len(b.Records))
-		return err
+		if _, err := fmt.Fprintf(w, "batch %d  epoch %d, sequence %d, clock %s\n", f.Index, b.Epoch, b.Seq, clock); err != nil {
+			return err
+		}
+		if err := queue.Describe(b, func(line string) { fmt.Fprintf(w, "  %s\n", line) }); err != nil {
+			return fmt.Errorf("batch %d: %w", f.Index, err)
+		}
+		return nil
 	})
 }

@@ -53,7 +53,7 @@ type conn struct {
 	extended  bool // hello was said
 	producer  bool
 	worker    bool
-	blocked   bool // a request of a command that stands alone is under way
+	blocked   bool // the last answer owed is that to a command that stands alone
 	eof       bool // no more input will come
 	closing   bool // nothing more is read; close when the answers owed are given
 }
@@ -86,7 +86,7 @@ func (c *conn) InRequest() bool { return c.state != inLine }
 // wait for a job either: beanstalkd answers TIMED_OUT.
 func (c *conn) EOF() {
 	c.eof = true
-	if c.blocked && c.current().op == queue.OpReserve {
+	if c.blocked && commands[c.owed[len(c.owed)-1].cmd].op == queue.OpReserve {
 		c.do(queue.Request{Op: queue.OpCancelReserve})
 	}
 }

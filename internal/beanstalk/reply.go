@@ -71,9 +71,6 @@ func (c *conn) takeText() []byte {
 	return c.text[from:c.said]
 }
 
-// current is the command whose answer is next.
-func (c *conn) current() *spec { return &commands[c.owed[c.done].cmd] }
-
 // Result implements netserve.Conn.
 func (c *conn) Result(seq uint32, r *queue.Result) {
 	if seq == seqChunk && r.Err != queue.OK {
@@ -82,7 +79,7 @@ func (c *conn) Result(seq uint32, r *queue.Result) {
 	if seq != seqOwed || c.done == len(c.owed) {
 		return
 	}
-	s := c.current()
+	s := &commands[c.owed[c.done].cmd]
 	if s.form == formBatch {
 		if c.batchJob(r) {
 			return
@@ -94,7 +91,9 @@ func (c *conn) Result(seq uint32, r *queue.Result) {
 		c.reply(s, r)
 	}
 	c.done++
-	c.blocked = false
+	if s.alone {
+		c.blocked = false
+	}
 	c.sayTexts()
 	if c.closing {
 		c.hangUp()

@@ -48,7 +48,7 @@ type conn struct {
 	at       int      // index of the current step
 	awaiting int      // replies still to come
 	sentAt   int64    // when the batch was sent
-	tube     int      // number of the tube that the next put's reply is about
+	tube     int      // number of the tube that the next put's reply is about, or of one that is watched
 	early    int      // requests of the next step that are sent already
 	ids      []uint64 // jobs reserved and not yet deleted
 	partial  []byte   // an incomplete reply
@@ -107,14 +107,19 @@ func dialReady(ctx context.Context, address string, setups ...setup) (*socket, e
 
 // exchange sends setup commands, some at a time, and reads their replies.
 func (s *socket) exchange(c setup) error {
-	const atOnce = 500 // few enough for the replies to fit into the socket's buffer
+	if len(c.commands) == 0 {
+		return nil
+	}
+	// Few enough for the replies to fit into the socket's buffer.
+	atOnce := min(max((1<<20)/len(c.commands[0]), 1), 500)
 	buf := make([]byte, 4<<10)
 	for commands := range slices.Chunk(c.commands, atOnce) {
 		if err := s.writeAll([]byte(strings.Join(commands, ""))); err != nil {
 			return err
 		}
 		if err := s.readReplies(len(commands), c.want, buf); err != nil {
-			return fmt.Errorf("%q: %w", strings.TrimSpace(commands[0]), err)
+			line, _, _ := strings.Cut(commands[0], "\r\n")
+			return fmt.Errorf("%q: %w", line, err)
 		}
 	}
 	return nil

@@ -16,6 +16,7 @@ type loop struct {
 	depth    int
 	meter    *meter
 	conns    []*conn
+	filler   *socket // puts the jobs that end a round; nil if nobody waits for ever
 	parked   []*conn // producers that are too far ahead of the workers
 	buf      []byte  // what one read brings, for whichever connection
 	scratch  []byte  // deletes on their way out
@@ -25,7 +26,7 @@ type loop struct {
 	limit            int           // what the bound grows to along the ramp
 	ramp             time.Duration // time over which the bound grows from nothing to limit
 	ready            int           // jobs put (at least sent) and not yet reserved
-	stopping         bool          // start no further batch
+	stopping         bool          // delete what is held, and start nothing else
 	flying           [stepKinds]int
 	heard            int64         // when the last reply came
 	patience         time.Duration // how long there may be none
@@ -60,6 +61,9 @@ func (l *loop) close() {
 	for _, c := range l.conns {
 		c.sock.close()
 	}
+	if l.filler != nil {
+		l.filler.close()
+	}
 	l.poll.close()
 }
 
@@ -70,7 +74,7 @@ func (l *loop) add(s *socket, steps []step, tube int) error {
 }
 
 // run goes on until the meter's window is over, nothing is left to send or ctx has
-// ended, and the replies that need no waiting have come: the counts are exact then.
+// ended, and all replies have come: the counts are exact then.
 func (l *loop) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -99,10 +103,16 @@ func (l *loop) run(ctx context.Context) error {
 		if t-l.heard > int64(l.patience) {
 			return l.stalled()
 		}
-		if l.stopping, err = l.meter.over(t); err != nil {
+		over, err := l.meter.over(t)
+		if err != nil {
 			return err
 		}
-		l.stopping = l.stopping || ctx.Err() != nil
+		if !l.stopping && (over || ctx.Err() != nil) {
+			l.stopping = true
+			if err := l.release(); err != nil {
+				return err
+			}
+		}
 		if err := l.grow(t, time.Duration(t-begun)); err != nil {
 			return err
 		}
@@ -110,13 +120,33 @@ func (l *loop) run(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// finished: reserves that wait when the window ends are left unanswered.
-func (l *loop) finished() bool {
-	needed := l.flying[putStep] + l.flying[deleteStep]
-	if !l.stopping {
-		needed += l.flying[reserveStep]
+// finished: nothing is on its way.
+func (l *loop) finished() bool { return l.flying == [stepKinds]int{} }
+
+// release puts a job for every reserve that waits, so that no connection is closed
+// while the server may be about to give it a job: beanstalkd 1.12 now and then
+// crashes at that. What turns out to be too many is drained later.
+func (l *loop) release() error {
+	if l.filler == nil {
+		return nil
 	}
-	return needed == 0
+	need := map[int]int{}
+	for _, c := range l.conns {
+		need[c.tube] += c.early
+		if c.steps[c.at] == reserveStep {
+			need[c.tube] += c.awaiting
+		}
+	}
+	for tube, n := range need {
+		if err := l.filler.exchange(useCommands(l.requests.tubes[tube])); err != nil {
+			return err
+		}
+		if err := l.filler.exchange(l.requests.fillers(n)); err != nil {
+			return err
+		}
+		l.inserted += n
+	}
+	return nil
 }
 
 func (l *loop) stalled() error {
@@ -220,6 +250,9 @@ func (l *loop) reserved(c *conn, in []byte, t int64) (used int, err error) {
 	}
 	l.ready--
 	c.ids = append(c.ids, id)
+	if l.stopping {
+		return used, nil // it may be a filler
+	}
 	return used, l.meter.reserved(id, stamp, t)
 }
 
@@ -231,7 +264,7 @@ func (l *loop) next(c *conn, t int64) error {
 		l.flying[kind]++
 		return nil
 	}
-	if l.stopping {
+	if l.stopping && kind != deleteStep {
 		return nil
 	}
 	var batch []byte
@@ -272,7 +305,7 @@ func (l *loop) reserves() []byte {
 func (l *loop) deletes(c *conn) []byte {
 	l.scratch = appendDeletes(l.scratch[:0], c.ids)
 	c.ids = c.ids[:0]
-	if l.depth > 1 && c.steps[(c.at+1)%len(c.steps)] == reserveStep {
+	if l.depth > 1 && !l.stopping && c.steps[(c.at+1)%len(c.steps)] == reserveStep {
 		batch := l.reserves()
 		c.early = len(batch) / len(reserveLine)
 		l.scratch = append(l.scratch, batch...)

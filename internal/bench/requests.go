@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -68,6 +69,12 @@ func (r *requests) put(first, n int, now int64) []byte {
 		}
 	}
 	return batch
+}
+
+// fillers are n puts without a delay to the tube in use.
+func (r *requests) fillers(n int) setup {
+	put := fmt.Sprintf("put 0 0 %d %d\r\n%s\r\n", ttr/time.Second, len(r.body), r.body)
+	return setup{slices.Repeat([]string{put}, n), "INSERTED "}
 }
 
 // advance is the tube that follows n puts from the tube of number first.

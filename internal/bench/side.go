@@ -166,7 +166,13 @@ func (s *side) connect(ctx context.Context, l *loop) error {
 		return err
 	}
 	for i := range s.plan.workers {
-		if err := s.addWorker(ctx, l, s.share(i)); err != nil {
+		if err := s.addWorker(ctx, l, s.share(i), i%len(s.tubes)); err != nil {
+			return err
+		}
+	}
+	if s.plan.workers > 0 {
+		var err error
+		if l.filler, err = dial(ctx, s.address); err != nil {
 			return err
 		}
 	}
@@ -197,12 +203,13 @@ func (s *side) addProducers(ctx context.Context, l *loop, n int) error {
 	return nil
 }
 
-func (s *side) addWorker(ctx context.Context, l *loop, tubes []string) error {
+// addWorker adds a connection that watches the tubes; tube is the number of one.
+func (s *side) addWorker(ctx context.Context, l *loop, tubes []string, tube int) error {
 	c, err := dialWatcher(ctx, s.address, tubes)
 	if err != nil {
 		return err
 	}
-	return l.add(c, workerSteps, 0)
+	return l.add(c, workerSteps, tube)
 }
 
 // share is what worker i watches.
@@ -233,7 +240,7 @@ func (s *side) drain(ctx context.Context, keep int, patience time.Duration) erro
 		workers = 1 // watching is slow where tubes are many
 	}
 	for range workers {
-		if err := s.addWorker(ctx, l, s.tubes); err != nil {
+		if err := s.addWorker(ctx, l, s.tubes, 0); err != nil {
 			return s.fail("draining", err)
 		}
 	}

@@ -61,6 +61,7 @@ type Engine struct {
 	uncommitted atomic.Int64
 	published   atomic.Uint64 // the last turn whose output may leave
 	ledOnce     chan struct{}
+	down        chan struct{} // closed when failed is set
 	snapshots   sync.WaitGroup
 }
 
@@ -87,7 +88,7 @@ func New(o Options) *Engine {
 	if o.MaxUncommitted == 0 {
 		o.MaxUncommitted = 16 << 20
 	}
-	e := &Engine{opts: o, log: o.Log, state: queue.New(o.Log != nil), ledOnce: make(chan struct{})}
+	e := &Engine{opts: o, log: o.Log, state: queue.New(o.Log != nil), ledOnce: make(chan struct{}), down: make(chan struct{})}
 	e.changed.L = &e.mu
 	e.clock.start(o.Wall())
 	e.ticker.init()
@@ -101,9 +102,10 @@ func (e *Engine) Start() error {
 	} else if err := e.log.Open(machine{e}); err != nil {
 		return err
 	}
-	<-e.ledOnce
-	if err := e.Failed(); err != nil {
-		return err
+	select {
+	case <-e.ledOnce:
+	case <-e.down:
+		return e.Failed()
 	}
 	go e.tick()
 	return nil
@@ -111,7 +113,7 @@ func (e *Engine) Start() error {
 
 // lead begins to serve. mu is held, or nobody else is there.
 func (e *Engine) lead() {
-	e.leading, e.failed = true, nil
+	e.leading = true
 	e.clock.continueFrom(e.state.Now())
 	e.arm()
 	select {
@@ -120,6 +122,9 @@ func (e *Engine) lead() {
 		close(e.ledOnce)
 	}
 }
+
+// Down is closed when the log has failed for good; Failed says why.
+func (e *Engine) Down() <-chan struct{} { return e.down }
 
 // Failed returns why the engine no longer serves, or nil.
 func (e *Engine) Failed() error {
@@ -365,9 +370,12 @@ func (m machine) Lead(term uint64) {
 func (m machine) Lost(err error) (rebuild bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.opts.Logger.Error("the log has failed; nothing more is acknowledged", "error", err)
 	m.leading = false
-	m.failed = err
+	if m.failed == nil && !errors.Is(err, ErrLeadershipLost) {
+		m.opts.Logger.Error("the log has failed: nothing more is acknowledged", "error", err)
+		m.failed = err
+		close(m.down)
+	}
 	m.begun = 0
 	rebuild = m.state.Pending() > 0
 	for _, f := range m.flights {

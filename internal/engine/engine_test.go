@@ -38,7 +38,8 @@ func TestLostEpochs(t *testing.T) {
 	}
 }
 
-// loseLater ends the leadership a moment from now, with requests on their way.
+// loseLater ends the leadership, in a bubble, a moment from now, with requests on
+// their way.
 func loseLater(f *enginetest.Faulty, late bool) {
 	go func() {
 		time.Sleep(time.Second)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"io"
 
 	"github.com/millrace/millrace/internal/queue"
@@ -44,8 +45,8 @@ type Machine interface {
 	// Lead says that this node may lead from now on, in the given term, which is
 	// higher than any before it (in a local log 0: the engine counts for itself).
 	Lead(term uint64)
-	// Lost says that batches offered in this epoch will not be confirmed: the log
-	// failed or the leadership ended. Batches appended but not applied may still be
+	// Lost says that batches offered in this epoch will not be confirmed: the
+	// leadership ended (ErrLeadershipLost) or the log failed for good. Batches appended but not applied may still be
 	// applied later. rebuild asks the log, before anything else it hands over, to
 	// start again as Open does, with Restore (if there is a snapshot) and every
 	// committed batch.
@@ -53,6 +54,9 @@ type Machine interface {
 	// Confirmed answers Confirm.
 	Confirmed(ticket uint64)
 }
+
+// ErrLeadershipLost is for Machine.Lost: this node may lead again.
+var ErrLeadershipLost = errors.New("engine: the leadership ended")
 
 // Room says what the space secured for the log still allows.
 type Room = queue.Room

@@ -59,7 +59,7 @@ func (s *State) apply(r *record) error {
 		j.pri, j.delay, j.due, j.releases = r.pri, r.delay, r.due, r.releases
 		j.set(jobBuried, false)
 	case recordBury:
-		j.pri, j.buries, j.due = r.pri, r.buries, s.now
+		j.pri, j.buries, j.due = r.pri, r.buries, r.due
 		j.set(jobBuried, true)
 	case recordKick:
 		j.kicks, j.due = r.kicks, 0

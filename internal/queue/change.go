@@ -63,10 +63,15 @@ func (s *State) execBury(sess *session, r *Request) {
 	}
 	s.tell(j.id, EventFail, nil, Result{})
 	s.commit(&record{
-		kind: recordBury, id: j.id, pri: r.Pri, buries: j.buries + 1, local: j.is(jobVolatile),
+		kind: recordBury, id: j.id, pri: r.Pri, due: s.burial(), buries: j.buries + 1,
+		local: j.is(jobVolatile),
 	})
 	s.answer(sess, r.Seq, Result{})
 }
+
+// burial returns the time of a burial: now, or just after the last one, so that a
+// restart finds the order of jobs buried in one turn.
+func (s *State) burial() int64 { return max(s.now, s.lastBurial+1) }
 
 func (s *State) execTouch(sess *session, r *Request) {
 	at, j := s.held(sess, r.ID)

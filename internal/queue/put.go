@@ -94,13 +94,17 @@ func (s *State) execImport(sess *session, r *Request) {
 	if r.Upload != 0 {
 		rec.upload = uploadKey{sess.id, r.Upload}
 	}
-	if im.Phase == Delayed {
+	switch im.Phase {
+	case Delayed:
 		rec.due = s.after(int64(im.Left))
+	case Buried:
+		rec.due = s.burial()
 	}
 	s.commit(&rec)
 	if at, j := s.find(r.ID); j != nil {
 		j = s.jobs.mut(at)
-		j.reserves, j.timeouts = im.Reserves, im.Timeouts
+		j.reserves += im.Reserves // it may have gone to who waits
+		j.timeouts = im.Timeouts
 	}
 	s.answer(sess, r.Seq, Result{ID: r.ID})
 }

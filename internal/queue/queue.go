@@ -26,6 +26,7 @@ type Queue struct {
 	// to have nothing to deliver, which is true; the others have it among their
 	// candidates. See watchSet.
 	dormant, candidate memberRing
+	highest            key // at least that of every candidate
 
 	bells []*member // see sleep.go
 	woken uint64    // sessions woken for its jobs that have not asked yet
@@ -103,6 +104,7 @@ func (s *State) place(at slot, j *job) {
 	switch {
 	case j.is(jobBuried):
 		j.phase = Buried
+		s.lastBurial = max(s.lastBurial, j.due)
 		s.pushBack(&q.buried, at, j)
 		s.count(q, j, 1)
 	case s.delayed(j):
@@ -118,13 +120,11 @@ func (s *State) place(at slot, j *job) {
 // makeReady adds a job to its queue's ready ones and offers it to who waits.
 func (s *State) makeReady(q *Queue, at slot, j *job) {
 	j.phase = Ready
-	_, head := s.first(&q.ready)
-	urgent := q.counts.Ready > 0 && (key{j.pri, j.id}).less(head)
 	s.pushReady(&q.ready, at, j)
 	s.count(q, j, 1)
 	s.offer(q)
-	if urgent && q.counts.Ready > 0 {
-		s.headMovedUp(q)
+	if j.phase == Ready && (key{j.pri, j.id}).less(q.highest) {
+		s.lowerKeys(q)
 	}
 	s.ring(q)
 }

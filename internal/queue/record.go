@@ -51,7 +51,7 @@ const (
 	recordDelete     // id uv
 	recordExpire     // id uv; a delete by time
 	recordRelease    // id uv, pri uv, delay uv, due uv, releases uv
-	recordBury       // id uv, pri uv, buries uv
+	recordBury       // id uv, pri uv, due uv, buries uv
 	recordKick       // id uv, kicks uv
 	recordPause      // queue bytes, until uv, length uv
 	recordEpoch      // nothing: the batch's header says which
@@ -102,7 +102,8 @@ func appendRecord(b []byte, r *record) []byte {
 		b = uv(uv(b, uint64(r.id)), uint64(r.pri))
 		b = uv(uv(uv(b, uint64(r.delay)), uint64(r.due)), uint64(r.releases))
 	case recordBury:
-		b = uv(uv(uv(b, uint64(r.id)), uint64(r.pri)), uint64(r.buries))
+		b = uv(uv(b, uint64(r.id)), uint64(r.pri))
+		b = uv(uv(b, uint64(r.due)), uint64(r.buries))
 	case recordKick:
 		b = uv(uv(b, uint64(r.id)), uint64(r.kicks))
 	case recordPause:
@@ -285,7 +286,8 @@ func decodeRecord(b []byte) (r record, ok bool, err error) {
 		r.id, r.pri = JobID(c.uv()), c.u32()
 		r.delay, r.due, r.releases = c.time(), c.time(), c.u32()
 	case recordBury:
-		r.id, r.pri, r.buries = JobID(c.uv()), c.u32(), c.u32()
+		r.id, r.pri = JobID(c.uv()), c.u32()
+		r.due, r.buries = c.time(), c.u32()
 	case recordKick:
 		r.id, r.kicks = JobID(c.uv()), c.u32()
 	case recordPause:

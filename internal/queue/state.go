@@ -41,6 +41,7 @@ type State struct {
 	expired      uint64
 
 	// Indexes.
+	lastBurial    int64           // engine's clock
 	uniques       map[uint64]slot // by hash, the first job with such a unique key
 	seed          maphash.Seed
 	queueTimers   heap[*Queue]

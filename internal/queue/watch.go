@@ -48,6 +48,11 @@ func (r *memberRing) pushBack(m *member) {
 	m.prev.next, m.next.prev = m, m
 }
 
+func (r *memberRing) pushFront(m *member) {
+	m.prev, m.next = &r.root, r.root.next
+	m.prev.next, m.next.prev = m, m
+}
+
 func (m *member) unlink() {
 	m.prev.next, m.next.prev = m.next, m.prev
 }
@@ -108,11 +113,21 @@ func hashQueue(q *Queue) uint64 {
 
 // awaken makes a dormant member a candidate.
 func (s *State) awaken(m *member) {
-	m.unlink()
-	m.queue.candidate.pushBack(m)
 	m.candidate = true
-	_, m.key = s.first(&m.queue.ready)
+	_, k := s.first(&m.queue.ready)
+	m.raise(k)
 	m.set.candidates.push(m)
+}
+
+// raise gives a candidate the key of its queue's first job. It goes to the front of
+// the ring, so that those lowerKeys has to look at are together.
+func (m *member) raise(k key) {
+	m.key = k
+	if m.queue.highest.less(k) {
+		m.queue.highest = k
+	}
+	m.unlink()
+	m.queue.candidate.pushFront(m)
 }
 
 // next returns the queue whose first job is the set's next, or nil.
@@ -128,7 +143,7 @@ func (s *State) next(w *watchSet) *Queue {
 			continue
 		}
 		if _, k := s.first(&q.ready); k != m.key {
-			m.key = k
+			m.raise(k)
 			w.candidates.fix(0)
 			continue
 		}
@@ -155,15 +170,15 @@ func (s *State) offer(q *Queue) {
 	}
 }
 
-// headMovedUp corrects the keys that are no longer at most that of q's first job.
-func (s *State) headMovedUp(q *Queue) {
-	_, k := s.first(&q.ready)
-	for m := q.candidate.first(); m != q.candidate.end(); m = m.next {
-		if k.less(m.key) {
-			m.key = k
-			m.set.candidates.fix(m.pos)
-		}
+// lowerKeys gives the candidates of q, whose first job is now before what some
+// expect, the lowest key there is. Each such key was raised by a reserve of its own
+// set, which pays for this; the next one puts it right.
+func (s *State) lowerKeys(q *Queue) {
+	for m := q.candidate.first(); m != q.candidate.end() && m.key != (key{}); m = m.next {
+		m.key = key{}
+		m.set.candidates.fix(m.pos)
 	}
+	q.highest = key{}
 }
 
 // ownSet returns a set that only sess watches and that may be changed.

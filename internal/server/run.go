@@ -32,17 +32,27 @@ func Run(o config.Options, log *slog.Logger, ready func(*Server)) error {
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGUSR1)
 	defer signal.Stop(signals)
 	ready(s)
-	s.serveUntilSignal(signals)
+	if !s.serveUntilSignal(signals) {
+		return errors.Join(s.engine.Failed(), s.end(signals))
+	}
 	return s.end(signals)
 }
 
-func (s *Server) serveUntilSignal(signals <-chan os.Signal) {
-	for sig := range signals {
-		if sig != syscall.SIGUSR1 {
-			s.log.Info("ending: requests under way are answered; a second signal ends at once", "signal", sig.String())
-			return
+// serveUntilSignal reports whether a signal ended the service. If none did, the
+// log has failed: nothing can be acknowledged any more, and who supervises the
+// process is to see that.
+func (s *Server) serveUntilSignal(signals <-chan os.Signal) bool {
+	for {
+		select {
+		case <-s.engine.Down():
+			return false
+		case sig := <-signals:
+			if sig != syscall.SIGUSR1 {
+				s.log.Info("ending: requests under way are answered; a second signal ends at once", "signal", sig.String())
+				return true
+			}
+			s.Drain()
 		}
-		s.Drain()
 	}
 }
 

@@ -24,6 +24,7 @@ type Model struct {
 
 	now, wall int64
 	nextID    queue.JobID
+	lastPut   queue.JobID
 	jobs      []*job // in the order they were put
 	lines     map[string]*line
 	sessions  map[queue.SessionID]*session
@@ -70,10 +71,12 @@ type line struct {
 
 type session struct {
 	id      queue.SessionID
+	door    queue.Source
 	used    *line
 	watched []*line
 	// A reserve that waits.
 	seq   uint32
+	ttr   time.Duration
 	until int64
 	soon  bool
 }
@@ -109,9 +112,9 @@ func NewModel(now, wall int64) *Model {
 }
 
 // Open adds a session, to which State gave id.
-func (m *Model) Open(id queue.SessionID) {
+func (m *Model) Open(id queue.SessionID, door queue.Source) {
 	d := m.lines[queue.DefaultQueue]
-	m.sessions[id] = &session{id: id, used: d, watched: []*line{d}}
+	m.sessions[id] = &session{id: id, door: door, used: d, watched: []*line{d}}
 }
 
 // Restart is what another node, or the next process, knows: nothing of sessions and
@@ -120,11 +123,12 @@ func (m *Model) Restart() {
 	clear(m.sessions)
 	clear(m.uploads)
 	m.waiting, m.long, m.timeouts, m.total, m.expired = nil, nil, 0, 0, 0
+	m.nextID = m.lastPut + 1 // ids that were skipped may be used
 	for _, l := range m.lines {
 		l.total, l.deletes, l.pauses = 0, 0, 0
 	}
 	for _, j := range m.jobs {
-		j.Reserves, j.Timeouts = 0, 0
+		j.Reserves, j.Timeouts, j.HeldBy = 0, 0, 0
 		m.settle(j)
 	}
 	m.forget()
@@ -147,7 +151,7 @@ func (m *Model) Advance() {
 	for _, j := range m.sorted(func(j *job) bool { return j.Phase == queue.Reserved && j.end <= m.now }, byID) {
 		j.Timeouts++
 		m.timeouts++
-		m.ready(j)
+		m.giveBack(j)
 	}
 	for _, w := range slices.Clone(m.waiting) {
 		switch {
@@ -278,6 +282,14 @@ func (m *Model) settle(j *job) {
 	}
 }
 
+// giveBack makes ready a job whose lease nobody ended, whatever it was before.
+func (m *Model) giveBack(j *job) {
+	if j.isBuried || j.due > m.now {
+		j.isBuried, j.due = false, 0
+	}
+	m.ready(j)
+}
+
 func (m *Model) ready(j *job) {
 	j.Phase, j.holder = queue.Ready, nil
 	m.offer(j.line)
@@ -304,14 +316,27 @@ func (m *Model) offer(l *line) {
 		}
 		w := m.sessions[chosen]
 		m.waiting = slices.DeleteFunc(m.waiting, func(o *session) bool { return o == w })
-		m.lease(w, j, w.seq)
+		m.lease(w, j, w.seq, w.ttr)
 	}
 }
 
-func (m *Model) lease(s *session, j *job, seq uint32) {
-	j.Phase, j.holder, j.end = queue.Reserved, s, m.now+int64(j.TTR)
+func (m *Model) lease(s *session, j *job, seq uint32, ttr time.Duration) {
+	j.Phase, j.holder, j.end = queue.Reserved, s, m.end(j, ttr)
+	j.HeldBy = s.door
 	j.Reserves++
 	m.answerJob(s, seq, j)
+}
+
+// end is when a lease of job j ends that starts now: after ttr, or, if that is 0, as
+// the job says.
+func (m *Model) end(j *job, ttr time.Duration) int64 {
+	if ttr == 0 {
+		ttr = j.TTR
+	}
+	if ttr <= 0 {
+		return forever
+	}
+	return m.now + int64(ttr)
 }
 
 func (m *Model) stopWaiting(s *session, err queue.Error) {

@@ -98,12 +98,12 @@ func (m *Model) doJob(s *session, r *queue.Request, j *job) (Answer, bool) {
 		m.answerJob(s, r.Seq, j)
 		return Answer{}, false
 	case queue.OpReserveJob:
-		m.lease(s, j, r.Seq)
+		m.lease(s, j, r.Seq, r.TTR)
 		return Answer{}, false
 	case queue.OpJobStats:
 		return Answer{Info: m.jobStats(j)}, true
 	case queue.OpTouch:
-		j.end = m.now + int64(j.TTR)
+		j.end = m.end(j, r.TTR)
 	case queue.OpAck, queue.OpDelete:
 		j.line.deletes++
 		m.remove(j)
@@ -145,7 +145,7 @@ func (m *Model) close(s *session) {
 	}
 	for _, j := range m.jobs {
 		if j.holder == s {
-			m.ready(j)
+			m.giveBack(j)
 		}
 	}
 }
@@ -164,7 +164,7 @@ func (m *Model) put(s *session, r *queue.Request) Answer {
 		l = m.line(string(r.Queue))
 	}
 	j := &job{line: l, created: m.now, due: m.now + int64(r.Delay), expiresAt: r.ExpiresAt}
-	j.Pri, j.Delay, j.TTR = r.Pri, r.Delay, r.TTR
+	j.Pri, j.Delay, j.TTR, j.PutBy = r.Pri, r.Delay, r.TTR, s.door
 	if im := r.Import; im != nil {
 		if m.find(r.ID) != nil {
 			return Answer{Err: queue.ErrBadRequest}
@@ -181,6 +181,7 @@ func (m *Model) put(s *session, r *queue.Request) Answer {
 		l.total++
 		m.total++
 	}
+	m.lastPut = max(m.lastPut, j.ID)
 	m.nextID = max(m.nextID, j.ID+1)
 	j.body = m.uploads[upload{s.id, r.Upload}] + string(r.Body)
 	delete(m.uploads, upload{s.id, r.Upload})
@@ -190,20 +191,24 @@ func (m *Model) put(s *session, r *queue.Request) Answer {
 }
 
 func (m *Model) reserve(s *session, r *queue.Request) (Answer, bool) {
+	from := s.watched
+	if len(r.Queue) > 0 {
+		from = []*line{m.lines[string(r.Queue)]}
+	}
 	j := m.first(func(j *job) bool {
-		return j.Phase == queue.Ready && j.line.pauseEnd == 0 && slices.Contains(s.watched, j.line)
+		return j.Phase == queue.Ready && j.line.pauseEnd == 0 && slices.Contains(from, j.line)
 	}, byUrgency)
 	soon := r.Flags&queue.FlagDeadlineSoon != 0
 	switch {
 	case j != nil:
-		m.lease(s, j, r.Seq)
+		m.lease(s, j, r.Seq, r.TTR)
 		return Answer{}, false
 	case soon && m.leaseEnd(s)-int64(queue.DeadlineMargin) <= m.now:
 		return Answer{Err: queue.ErrDeadlineSoon}, true
-	case r.Timeout == 0:
+	case r.Timeout == 0 || len(r.Queue) > 0:
 		return Answer{Err: queue.ErrTimedOut}, true
 	}
-	s.seq, s.soon, s.until = r.Seq, soon, forever
+	s.seq, s.ttr, s.soon, s.until = r.Seq, r.TTR, soon, forever
 	if r.Timeout > 0 {
 		s.until = m.now + int64(r.Timeout)
 	}
@@ -302,7 +307,7 @@ func (m *Model) tell(s *session, r *queue.Request) Answer {
 	if l == nil {
 		return notFound
 	}
-	info := &queue.QueueStats{Name: l.name, Counts: m.counts(l), TotalJobs: l.total, Deletes: l.deletes, Pauses: l.pauses}
+	info := &queue.QueueStats{Name: l.name, Counts: m.counts(l), TotalJobs: l.total, Deletes: l.deletes, Pauses: l.pauses, Low: m.low(l)}
 	for _, o := range m.sessions {
 		if o.used == l {
 			info.Using++
@@ -343,6 +348,11 @@ func (m *Model) counts(l *line) (c queue.Counts) {
 	return c
 }
 
+// low counts the ready jobs of a line that are of low priority.
+func (m *Model) low(l *line) uint64 {
+	return uint64(len(m.sorted(func(j *job) bool { return j.line == l && j.Phase == queue.Ready && j.Pri >= queue.LowFrom }, byID)))
+}
+
 func (m *Model) jobStats(j *job) *queue.JobStats {
 	info := j.JobStats
 	info.Queue, info.Age = j.line.name, time.Duration(m.now-j.created)
@@ -350,7 +360,9 @@ func (m *Model) jobStats(j *job) *queue.JobStats {
 	case queue.Delayed:
 		info.Left = time.Duration(j.due - m.now)
 	case queue.Reserved:
-		info.Left = time.Duration(j.end - m.now)
+		if j.end != forever {
+			info.Left = time.Duration(j.end - m.now)
+		}
 	}
 	return &info
 }

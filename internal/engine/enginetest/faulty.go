@@ -2,7 +2,6 @@ package enginetest
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"sync"
 
@@ -40,9 +39,6 @@ type stored struct {
 
 // NewFaulty returns an empty log. It may be opened again after Close.
 func NewFaulty() *Faulty { return &Faulty{} }
-
-// ErrLost is what a machine is told by Lose.
-var ErrLost = errors.New("leadership lost")
 
 // Open implements engine.Log.
 func (f *Faulty) Open(m engine.Machine) error {
@@ -142,7 +138,7 @@ func (f *Faulty) Lose(late bool) {
 	m := f.m
 	f.held, f.dropNext = false, 0
 	f.calls <- func() {
-		if m.Lost(ErrLost) {
+		if m.Lost(engine.ErrLeadershipLost) {
 			f.mu.Lock()
 			defer f.mu.Unlock()
 			if err := f.replay(); err != nil {
