@@ -191,6 +191,9 @@ func (l *loop) consume(c *conn, in []byte) (used int, err error) {
 		if err != nil || c.awaiting > 0 {
 			return used, err
 		}
+		if c.early == 0 && used < len(in) {
+			break
+		}
 		l.flying[c.steps[c.at]]--
 		c.at = (c.at + 1) % len(c.steps)
 		if err := l.next(c, t); err != nil {

@@ -56,6 +56,7 @@ type Engine struct {
 	holding bool     // no request runs: a view is about to be taken
 	viewing bool     // a snapshot is being written
 	logged  int64    // bytes since the last snapshot
+	tried   int64    // engine's clock at the last try of one
 	index   uint64   // of the last batch applied
 
 	uncommitted atomic.Int64
@@ -169,12 +170,21 @@ func (e *Engine) commit() uint64 {
 	defer e.committing.Unlock()
 	e.mu.Lock()
 	turn := e.endTurn()
-	snapshot := e.logged > e.opts.SnapshotBytes && !e.viewing && e.leading
+	snapshot := e.leading && !e.viewing && e.snapshotDue()
 	e.mu.Unlock()
 	if snapshot {
 		e.takeSnapshot()
 	}
 	return turn
+}
+
+// snapshotDue says whether enough was logged since the last snapshot, or the log
+// needs one to have room again. mu is held.
+func (e *Engine) snapshotDue() bool {
+	if e.logged > e.opts.SnapshotBytes {
+		return true
+	}
+	return e.logged > 0 && e.log.Room() != RoomForAll && e.state.Now()-e.tried > int64(time.Second)
 }
 
 // endTurn gives what was decided to the log, or asks it to confirm a turn that
@@ -260,13 +270,14 @@ func (e *Engine) takeSnapshot() {
 		return
 	}
 	view := e.state.View()
-	e.viewing, e.logged = true, 0
+	logged := e.logged
+	e.viewing, e.logged, e.tried = true, 0, e.state.Now()
 	e.snapshots.Add(1)
-	go e.store(e.index, view)
+	go e.store(e.index, view, logged)
 }
 
-// store writes a snapshot to the log.
-func (e *Engine) store(index uint64, v *queue.View) {
+// store writes a snapshot, of the state after logged more bytes, to the log.
+func (e *Engine) store(index uint64, v *queue.View, logged int64) {
 	defer e.snapshots.Done()
 	err := e.log.Snapshot(index, v)
 	if err != nil {
@@ -276,6 +287,9 @@ func (e *Engine) store(index uint64, v *queue.View) {
 	defer e.mu.Unlock()
 	v.Close(err == nil)
 	e.viewing = false
+	if err != nil && e.log.Room() != RoomForAll {
+		e.logged += logged // the next try is not to wait for as much again
+	}
 }
 
 // machine is the engine as its log sees it.

@@ -30,7 +30,8 @@ type Log interface {
 	// drops the batches it makes unneeded. It blocks; the engine calls it from a
 	// goroutine of its own, one at a time.
 	Snapshot(index uint64, v View) error
-	// Close waits for what was appended and releases the log.
+	// Close waits for what was appended and releases the log. No method of the machine
+	// may call it.
 	Close() error
 }
 

@@ -56,16 +56,23 @@ func (p *Port) Run() []Output {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.awaitTurn()
-	if e.leading {
-		p.execute()
-	} else {
-		p.refuse()
+	for e.leading && !p.execute() {
+		e.mu.Unlock()
+		e.commit()
+		e.mu.Lock()
+		e.awaitTurn()
 	}
+	p.refuse()
 	e.deliver(p)
 	return p.outputs.List
 }
 
-func (p *Port) execute() {
+// maxBatch is how many bytes of records end a batch within a run.
+const maxBatch = 2 << 20
+
+// execute runs the queued requests, and reports whether it came to the last before
+// the batch was large enough. mu is held.
+func (p *Port) execute() bool {
 	e := p.e
 	e.setTime()
 	e.active = e.active || len(p.requests) > 0
@@ -77,12 +84,16 @@ func (p *Port) execute() {
 	if e.log != nil {
 		room = e.log.Room()
 	}
-	for i := range p.requests {
-		e.state.Exec(&p.requests[i], room)
+	n := 0
+	for n < len(p.requests) && e.state.Pending() < maxBatch {
+		e.state.Exec(&p.requests[n], room)
+		n++
 	}
-	clear(p.requests) // lets go of what the slices hold
-	p.requests = p.requests[:0]
+	rest := copy(p.requests, p.requests[n:])
+	clear(p.requests[rest:]) // lets go of what the slices hold
+	p.requests = p.requests[:rest]
 	e.arm()
+	return rest == 0
 }
 
 // refuse tells the sessions that ask something of a node that does not lead that

@@ -9,7 +9,7 @@ import (
 )
 
 var (
-	modelSteps = flag.Int("model.steps", 60_000, "how many steps the core is compared with its model for")
+	modelSteps = flag.Int("model.steps", 50_000, "how many steps the core is compared with its model for")
 	modelSeed  = flag.Uint64("model.seed", 0, "run the comparison of this seed alone")
 )
 

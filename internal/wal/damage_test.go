@@ -61,7 +61,7 @@ func TestTruncatedAtEveryByte(t *testing.T) {
 		end += ends[i-1]
 		ends[i-1] = end
 	}
-	step := int64(13)
+	step := int64(29)
 	if *long {
 		step = 1
 	}

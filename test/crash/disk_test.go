@@ -16,6 +16,7 @@ import (
 // TestDiskFull fills a disk of 16 MiB. Puts are refused, all else goes on, a restart
 // works, and deletes make room.
 func TestDiskFull(t *testing.T) {
+	t.Parallel()
 	const disk, size = 16 << 20, 8 << 10
 	dir := filepath.Join(mount(t, "size=16m"), "data")
 	jobs := newStock()
@@ -76,6 +77,7 @@ func mount(t *testing.T, options string) string {
 // is acknowledged after that, the server says why, and a restart on the disk as it
 // was when it still worked has everything.
 func TestDiskFails(t *testing.T) {
+	t.Parallel()
 	const syncs, writes = "fdatasync,fsync", "pwrite64,pwritev,pwritev2"
 	// A disk that is fast is synced by another thread after a while, so a fault may
 	// come early or late.
@@ -117,6 +119,7 @@ func testDiskFails(t *testing.T, calls, fault string) {
 
 // TestLocked starts a second server on the same directory.
 func TestLocked(t *testing.T) {
+	t.Parallel()
 	dir, jobs := t.TempDir(), newStock()
 	first := daemon.Serve(t, dir)
 	c := connect(t, first.Addr)
@@ -138,6 +141,7 @@ func TestLocked(t *testing.T) {
 // TestBitFlips flips single bits of what a server left. It starts with exactly what
 // was there, or refuses to.
 func TestBitFlips(t *testing.T) {
+	t.Parallel()
 	rnd, dir, jobs := random(t), t.TempDir(), newStock()
 	s := daemon.Serve(t, dir)
 	c := connect(t, s.Addr)

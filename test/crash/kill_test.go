@@ -14,6 +14,7 @@ const largeJobs = "--max-job-size=1MiB"
 // TestKill kills the server at random moments of load, of recovery and of start,
 // and audits what it acknowledged before.
 func TestKill(t *testing.T) {
+	t.Parallel()
 	rnd, dir := random(t), t.TempDir()
 	f := newFleet(t, rnd, 8)
 	for range *kills {
@@ -38,6 +39,7 @@ func TestKill(t *testing.T) {
 
 // TestTerm asks the server to end while it is under load.
 func TestTerm(t *testing.T) {
+	t.Parallel()
 	rnd, dir := random(t), t.TempDir()
 	f := newFleet(t, rnd, 8)
 	for range 3 {

@@ -11,7 +11,7 @@ import (
 
 // TestLeasePrecision lets 60 leases of a second run out, each with another worker
 // waiting for the job.
-func TestLeasePrecision(t *testing.T) {
+func TestLeasePrecision(t *testing.T) { // not parallel: it measures
 	const tries, prompt, late = 60, 50 * time.Millisecond, time.Second
 	s := daemon.Serve(t, t.TempDir())
 	var (
@@ -72,6 +72,7 @@ func handOver(holder, waiter *conn, tube string) (time.Duration, error) {
 // TestClockJumps starts servers whose clocks differ by an hour and by ten years on
 // the same directory. Time goes on as if nothing had happened: it never goes back.
 func TestClockJumps(t *testing.T) {
+	t.Parallel()
 	const hour, decade = "1h", "87600h"
 	for _, jumps := range [][]string{{"0s", "-" + hour}, {"0s", "-" + decade}, {hour, "0s"}, {decade, "0s"}, {"0s", hour}, {"0s", decade}} {
 		t.Run(jumps[0]+" to "+jumps[1], func(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 // TestHalfSent leaves hundreds of requests unfinished. They are closed in time, and
 // who is idle, waits for a job or reads is not.
 func TestHalfSent(t *testing.T) {
+	t.Parallel()
 	const limit = 2 * time.Second
 	s := daemon.Serve(t, t.TempDir(), "--request-timeout="+limit.String(), "--max-job-size=1GiB")
 	idle, waiting := connect(t, s.Addr), connect(t, s.Addr)
@@ -49,6 +50,7 @@ func TestHalfSent(t *testing.T) {
 // TestDeclaredLength announces bodies that never come. Memory is not set aside for
 // them.
 func TestDeclaredLength(t *testing.T) {
+	t.Parallel()
 	const conns, most = 200, 64 << 10 // KiB
 	s := daemon.Serve(t, t.TempDir(), "--max-job-size=1GiB")
 	c := connect(t, s.Addr)
@@ -81,9 +83,37 @@ func resident(t *testing.T, s *daemon.Server) int {
 	return kib
 }
 
+// TestSlowReader asks for a large job and reads the answer only after the job was
+// deleted and others took its place.
+func TestSlowReader(t *testing.T) {
+	t.Parallel()
+	const size = 8 << 20
+	rnd := random(t)
+	s := daemon.Serve(t, t.TempDir(), "--max-job-size="+strconv.Itoa(2*size))
+	c, slow := connect(t, s.Addr), connect(t, s.Addr)
+	body := newBody(rnd, "first", size)
+	id := c.mustPut(t, body)
+	if err := slow.send("peek %d", id); err != nil {
+		t.Fatal(err)
+	}
+	// Once the first byte is there, the answer was made; its end is not in any buffer
+	// of the system's.
+	if _, err := slow.r.Peek(1); err != nil {
+		t.Fatal(err)
+	}
+	c.must(t, "DELETED", "delete %d", id)
+	for range 3 {
+		c.must(t, "DELETED", "delete %d", c.mustPut(t, newBody(rnd, "later", len(body))))
+	}
+	if r, err := slow.readJob(); err != nil || r.id != id || r.body != body {
+		t.Errorf("%s %d with %.40q (%d bytes), %v", r.word, r.id, r.body, len(r.body), err)
+	}
+}
+
 // TestManyTubes puts a job into each of 9,999 tubes, kills the server, and takes them
 // all out through one connection that watches every tube.
 func TestManyTubes(t *testing.T) {
+	t.Parallel()
 	const tubes = 9999
 	dir := t.TempDir()
 	s := daemon.Serve(t, dir)

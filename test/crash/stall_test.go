@@ -20,7 +20,8 @@ var ending = regexp.MustCompile(`ending: `)
 // server's goroutines: one thread that blocked in a call the scheduler knows nothing
 // of would stop them all. The server has to notice a signal while the disk stalls.
 func TestDiskStalls(t *testing.T) {
-	const stall = 4 * time.Second
+	t.Parallel()
+	const stall = 3 * time.Second
 	dir, jobs := t.TempDir(), newStock()
 	cmd := strace(t, exec.Command("env", append([]string{"GOMAXPROCS=1"}, daemon.ServeCommand(dir).Args...)...),
 		"fdatasync,fsync", "when=150+:delay_enter="+strconv.Itoa(int(stall/time.Microsecond)))

@@ -171,9 +171,9 @@ func testOrder(t *testing.T, store Store) {
 	queues := []string{"q0", "q1", "q2", "q3"}
 	var drained [2][]string
 	for i := range drained {
-		log := store()
-		if i == 0 {
-			log = nil
+		var log engine.Log
+		if i == 1 {
+			log = store()
 		}
 		e := Start(t, log, 10_000)
 		Script(NewClient(e, 3), 11, 400)
