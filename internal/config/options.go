@@ -37,10 +37,12 @@ type Options struct {
 	LogFormat string // text or json
 	LogLevel  string // debug, info, warn or error
 
-	ImportBinlog string        // directory of a beanstalkd binlog to take over, or ""
-	User         string        // to become once the addresses are bound, or ""
-	Verbose      bool          // say on stdout what was bound, as `beanstalkd -V` does
-	ClockOffset  time.Duration // added to the wall clock, for tests of clock jumps
+	ImportBinlog  string        // directory of a beanstalkd binlog to take over, or ""
+	User          string        // to become once the addresses are bound, or ""
+	Verbose       bool          // say on stdout what was bound, as `beanstalkd -V` does
+	ClockOffset   time.Duration // added to the wall clock, for tests of clock jumps
+	ClockFile     string        // holds another such offset, for jumps while the server runs
+	SnapshotBytes int64         // logged between two snapshots; 0: the engine's default
 }
 
 // Defaults are the options of `millrace serve` when nothing is given. getenv
@@ -101,6 +103,8 @@ func (o *Options) Declare(s *Set) {
 	s.Var(OneOf(&o.LogLevel, "debug", "info", "warn", "error"), "log-level", "WORD", "debug, info, warn or error")
 	s.ConfigFile()
 	s.Hidden(Offset(&o.ClockOffset), "clock-offset")
+	s.Hidden(Text(&o.ClockFile), "clock-file")
+	s.Hidden(Size(&o.SnapshotBytes), "snapshot-bytes")
 }
 
 // Check says in one sentence what is wrong with options that are each well formed.

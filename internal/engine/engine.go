@@ -108,6 +108,7 @@ func (e *Engine) Start() error {
 	case <-e.down:
 		return e.Failed()
 	}
+	e.ticker.done = make(chan struct{})
 	go e.tick()
 	return nil
 }

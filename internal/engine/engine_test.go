@@ -102,26 +102,26 @@ func TestHeldOutput(t *testing.T) {
 		defer enginetest.Stop(t, e)
 		writer, reader := enginetest.NewClient(e, 1), enginetest.NewClient(e, 1)
 		f.Hold()
-		var order []string
+		answered := make(chan string, 2)
 		go func() {
 			writer.Do(0, queue.Request{Op: queue.OpPut, TTR: time.Minute})
-			order = append(order, "put")
+			answered <- "put"
 		}()
 		synctest.Wait()
 		go func() {
 			if res, _ := reader.Do(0, queue.Request{Op: queue.OpReserve}); res.Err != queue.OK {
 				t.Errorf("reserve: %v", res.Err)
 			}
-			order = append(order, "reserve")
+			answered <- "reserve"
 		}()
 		synctest.Wait()
-		if len(order) > 0 {
-			t.Fatalf("%v was answered before the log had it", order)
+		if len(answered) > 0 {
+			t.Fatalf("%s was answered before the log had it", <-answered)
 		}
 		f.Release()
 		synctest.Wait()
-		if len(order) != 2 {
-			t.Fatalf("only %v was answered after the log had all", order)
+		if len(answered) != 2 {
+			t.Fatalf("%d of 2 were answered after the log had all", len(answered))
 		}
 	})
 }

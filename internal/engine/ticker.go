@@ -9,7 +9,7 @@ type ticker struct {
 	timer *time.Timer
 	at    int64 // engine's clock for which timer is set; never: not set
 	quit  chan struct{}
-	done  chan struct{}
+	done  chan struct{} // closed when the ticker has ended; nil: it never began
 }
 
 const never = int64(1<<63 - 1)
@@ -17,7 +17,7 @@ const never = int64(1<<63 - 1)
 func (t *ticker) init() {
 	t.timer = time.NewTimer(time.Hour)
 	t.at = never
-	t.quit, t.done = make(chan struct{}), make(chan struct{})
+	t.quit = make(chan struct{})
 }
 
 // arm makes the ticker fire at the state's next deadline. It may fire early. mu is
@@ -57,7 +57,9 @@ func (e *Engine) tick() {
 
 func (t *ticker) stop() {
 	close(t.quit)
-	<-t.done
+	if t.done != nil {
+		<-t.done
+	}
 	t.timer.Stop()
 }
 

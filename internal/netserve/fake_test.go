@@ -225,7 +225,7 @@ func (c *lineConn) cancel() {
 	c.Port.Do(&queue.Request{Op: queue.OpCancelReserve, Session: c.ID})
 }
 
-func (c *lineConn) Event(queue.Event, uint32, *queue.Result) {}
+func (c *lineConn) Event(queue.Event, uint32, *queue.Result) { c.Out.String("event\n") }
 
 func (c *lineConn) Result(seq uint32, r *queue.Result) {
 	if seq == 1 {

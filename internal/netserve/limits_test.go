@@ -19,7 +19,7 @@ import (
 )
 
 func TestUnfinishedRequestIsClosed(t *testing.T) {
-	onEach(t, netserve.Options{RequestTimeout: 50 * time.Millisecond}, func(t *testing.T, f *fixture) {
+	onEach(t, netserve.Options{RequestTimeout: 300 * time.Millisecond}, func(t *testing.T, f *fixture) {
 		idle, blocked := f.dial(), f.dial()
 		idle.send("one\n")
 		idle.expect("one\n")

@@ -15,11 +15,10 @@ func (s *State) execWatched(sess *session, r *Request) {
 }
 
 func (s *State) execQueues(sess *session, r *Request) {
-	names := make([]string, 0, len(s.byName))
-	for name := range s.byName {
-		names = append(names, name)
+	names := make([]string, len(s.listed))
+	for i, q := range s.listed {
+		names[i] = q.name
 	}
-	slices.Sort(names)
 	s.answer(sess, r.Seq, Result{Info: names})
 }
 

@@ -12,26 +12,28 @@ func (s *State) execPut(sess *session, r *Request) {
 		s.answer(sess, r.Seq, Result{Err: ErrQueueFull})
 		return
 	}
-	id := s.put(sess, r, q)
-	if r.Flags&FlagFanOut != 0 && q != nil {
+	if q == nil {
+		q = s.queueNamed(r.Queue)
+	}
+	rec := s.newPut(sess, r, q)
+	s.answer(sess, r.Seq, Result{ID: rec.id}) // before what others make of the job
+	s.put(&rec)
+	if r.Flags&FlagFanOut != 0 {
 		for _, child := range q.children {
 			if !child.full(r.Pri) {
-				s.put(sess, r, child)
+				rec := s.newPut(sess, r, child)
+				s.put(&rec)
 			}
 		}
 	}
-	s.answer(sess, r.Seq, Result{ID: id})
 }
 
-// put adds a job as r says to queue q, or, when q is nil, to a new one.
-func (s *State) put(sess *session, r *Request, q *Queue) JobID {
+// newPut returns the record that adds a job as r says to queue q.
+func (s *State) newPut(sess *session, r *Request, q *Queue) record {
 	rec := record{
-		kind: recordPut, to: q, queue: r.Queue, body: r.Body,
+		kind: recordPut, to: q, queue: q.nameBytes, body: r.Body,
 		pri: r.Pri, delay: int64(r.Delay), ttr: int64(r.TTR), expiresAt: r.ExpiresAt,
 		more: r.More, source: sess.source,
-	}
-	if q != nil {
-		rec.queue = q.nameBytes
 	}
 	if r.Flags&FlagVolatile != 0 {
 		rec.local = true
@@ -51,10 +53,13 @@ func (s *State) put(sess *session, r *Request, q *Queue) JobID {
 	if r.Flags&FlagFollow != 0 {
 		s.follow(sess, r.Seq, rec.id) // before somebody is given the job
 	}
-	s.commit(&rec)
+	return rec
+}
+
+func (s *State) put(rec *record) {
 	s.total++
-	s.queues[s.jobs.at(s.ids.get(rec.id)).queue].total++
-	return rec.id
+	rec.to.total++
+	s.commit(rec)
 }
 
 // join answers a put with the job that has its unique key already.

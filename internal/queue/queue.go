@@ -6,6 +6,7 @@ import "time"
 // session that uses or watches it; the default queue always.
 type Queue struct {
 	index     uint32
+	listing   int // place in State.listed
 	name      string
 	nameBytes []byte // the same, for records
 	dead      bool   // forgotten: its index may be another's
@@ -78,6 +79,8 @@ func (s *State) queueNamed(name []byte) *Queue {
 		s.queues = append(s.queues, q)
 	}
 	s.byName[q.name] = q
+	q.listing = len(s.listed)
+	s.listed = append(s.listed, q)
 	return q
 }
 
@@ -93,6 +96,9 @@ func (s *State) forgetIfUnused(q *Queue) {
 	}
 	q.dead = true
 	delete(s.byName, q.name)
+	last := s.listed[len(s.listed)-1]
+	s.listed[q.listing], last.listing = last, q.listing
+	s.listed = s.listed[:len(s.listed)-1]
 	s.queues[q.index] = nil
 	s.freeQueues = append(s.freeQueues, q.index)
 }

@@ -117,7 +117,8 @@ const (
 	OpStats
 	OpQueueStats
 	OpJobStats
-	// OpQueues lists all queues by name. Result: Info ([]string).
+	// OpQueues lists all queues: in the order they were made, but that the last takes
+	// the place of one that goes. Result: Info ([]string).
 	OpQueues
 	// OpAllQueueStats counts things of every queue, by name. Result: Info
 	// ([]QueueStats).

@@ -23,6 +23,7 @@ type State struct {
 	queues     []*Queue
 	freeQueues []uint32
 	byName     map[string]*Queue
+	listed     []*Queue // as OpQueues lists them
 
 	// Session state.
 	sessions     []*session

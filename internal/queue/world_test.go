@@ -18,6 +18,7 @@ import (
 // world is a State that leads, one that follows it by the batches alone, what a log
 // would keep, and the model of them.
 type world struct {
+	unordered   bool // the names in the next answer come in any order
 	s, follower *queue.State
 	m           *sim.Model
 	out         queue.Outputs
@@ -115,6 +116,7 @@ func (w *world) do(r queue.Request, room queue.Room) {
 		w.say("    op %d by %x: queue %q id %d pri %d delay %v ttr %v timeout %v n %d body %d upload %d", r.Op, r.Session&0xffffff, r.Queue, r.ID, r.Pri, r.Delay, r.TTR, r.Timeout, r.N, len(r.Body), r.Upload)
 	}
 	w.s.Exec(&r, room)
+	w.unordered = r.Op == queue.OpQueues // the model lists queues by name
 	w.same(func() { w.m.Do(r, room) })
 }
 
@@ -127,6 +129,9 @@ func (w *world) same(model func()) {
 			w.failf("session %x was told of something it did not ask for", o.Session)
 		}
 		r := o.Result
+		if names, ok := r.Info.([]string); ok && w.unordered {
+			slices.Sort(names)
+		}
 		body := append([]byte(nil), r.Body.Inline...)
 		for _, c := range r.Body.Chunks {
 			body = append(body, c...)

@@ -20,6 +20,7 @@ const closeTimeout = 10 * time.Second
 // ended it: SIGTERM and SIGINT end it in order, a second one at once; SIGUSR1 has
 // it refuse puts. The error is a *StartError, or what went wrong at the end.
 func Run(o config.Options, log *slog.Logger, ready func(*Server)) error {
+	boundGarbage()
 	// A log that nobody reads any more must not end the server.
 	signal.Ignore(syscall.SIGPIPE)
 	// Until it serves, any signal may end the process at once: a start can be cut

@@ -7,8 +7,10 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/internal/beanstalk"
@@ -133,7 +135,7 @@ func requestTimeout(d time.Duration) time.Duration {
 // startEngine opens the log, takes over a binlog if there is one to take over, and
 // serves from then on.
 func (s *Server) startEngine() error {
-	o := engine.Options{Logger: s.log, Wall: s.wall}
+	o := engine.Options{Logger: s.log, Wall: s.wall, SnapshotBytes: s.o.SnapshotBytes}
 	im := importer{from: s.o.ImportBinlog, data: s.o.Data, log: s.log}
 	importing := false
 	if s.o.Data != config.NoData {
@@ -159,8 +161,16 @@ func (s *Server) startEngine() error {
 	return nil
 }
 
-// wall is the wall clock, moved by the option for tests.
-func (s *Server) wall() time.Time { return time.Now().Add(s.o.ClockOffset) }
+// wall is the wall clock, moved by the options for tests.
+func (s *Server) wall() time.Time {
+	now := time.Now().Add(s.o.ClockOffset)
+	if s.o.ClockFile == "" {
+		return now
+	}
+	text, _ := os.ReadFile(s.o.ClockFile)
+	offset, _ := time.ParseDuration(strings.TrimSpace(string(text)))
+	return now.Add(offset)
+}
 
 func walSync(s config.Sync) time.Duration {
 	switch {

@@ -1,0 +1,32 @@
+package server
+
+import (
+	"runtime"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// Jobs live in pages without pointers, which cost the garbage collector next to
+// nothing to pass over, and little else of a server's heap is garbage. So it need
+// not wait until the heap has doubled: it runs when the garbage is garbageRoom.
+const (
+	garbageRoom = 32 << 20
+	// Bounds of GOGC: a small heap is not collected all the time, a huge one not
+	// for a sliver of it.
+	minGCPercent, maxGCPercent = 5, 400
+)
+
+// boundGarbage keeps the heap's size near that of what lives. Each collection sets
+// the percentage for the next, by what it found alive.
+func boundGarbage() {
+	sample := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
+	var tune func()
+	tune = func() {
+		metrics.Read(sample)
+		live := max(1, sample[0].Value.Uint64())
+		debug.SetGCPercent(int(min(maxGCPercent, max(minGCPercent, garbageRoom*100/live))))
+		// An object nobody holds: its cleanup runs after the next collection.
+		runtime.AddCleanup(new([16]byte), func(struct{}) { tune() }, struct{}{})
+	}
+	tune()
+}
