@@ -14,7 +14,7 @@ import (
 
 func serveCommand(args []string, stdout, stderr io.Writer) int {
 	o := config.Defaults(os.Getenv)
-	s := config.NewSet("millrace serve", "", "Start the server. Without options it listens on this machine only, keeps every job it\nhas acknowledged on disk, and speaks the protocol of beanstalkd.")
+	s := config.NewSet("millrace serve", "", "Start the server. Without options it listens on this machine only, keeps every job it\nhas acknowledged on disk, and speaks the protocols of beanstalkd and Gearman.")
 	o.Declare(s)
 	s.Examples = []string{
 		"millrace serve",
@@ -32,9 +32,9 @@ func serveCommand(args []string, stdout, stderr io.Writer) int {
 	if err := o.Check(); err != nil {
 		return usageError(stderr, err)
 	}
-	err := server.Run(o, newLogger(o, stderr), func(s *server.Server) { printBanner(stdout, o, s.Beanstalk) })
+	err := server.Run(o, newLogger(o, stderr), func(s *server.Server) { printBanner(stdout, o, s) })
 	if start := (*server.StartError)(nil); errors.As(err, &start) && start.Stage == server.StageListen {
-		err = fmt.Errorf("%w (`millrace serve --help`: --beanstalk, --tls-cert, --insecure-public)", err)
+		err = fmt.Errorf("%w (`millrace serve --help`: --beanstalk, --gearman, --tls-cert, --insecure-public)", err)
 	}
 	if err != nil {
 		return failure(stderr, err)
@@ -54,7 +54,7 @@ func newLogger(o config.Options, w io.Writer) *slog.Logger {
 }
 
 // printBanner says where the server listens, where the data is, and how to try it.
-func printBanner(w io.Writer, o config.Options, beanstalk net.Addr) {
+func printBanner(w io.Writer, o config.Options, s *server.Server) {
 	data := o.Data + " (flushed to disk before every answer)"
 	switch {
 	case o.Data == config.NoData:
@@ -65,10 +65,17 @@ func printBanner(w io.Writer, o config.Options, beanstalk net.Addr) {
 		data = fmt.Sprintf("%s (flushed to disk every %s: a power cut may lose so much)", o.Data, o.Sync.Every)
 	}
 	fmt.Fprintf(w, "Millrace %s is ready.\n", server.Version)
-	fmt.Fprintf(w, "  beanstalk  %s\n", shownAddress(beanstalk))
+	for _, door := range []struct {
+		name  string
+		bound net.Addr
+	}{{"beanstalk", s.Beanstalk}, {"gearman", s.Gearman}, {"  by HTTP", s.GearmanHTTP}} {
+		if door.bound != nil {
+			fmt.Fprintf(w, "  %-9s  %s\n", door.name, shownAddress(door.bound))
+		}
+	}
 	fmt.Fprintf(w, "  data       %s\n", data)
-	if o.TLSCert == "" {
-		fmt.Fprintf(w, "  try        printf 'put 0 0 60 5\\r\\nhello\\r\\npeek-ready\\r\\nquit\\r\\n' | nc %s\n", netcatTarget(beanstalk))
+	if o.TLSCert == "" && s.Beanstalk != nil {
+		fmt.Fprintf(w, "  try        printf 'put 0 0 60 5\\r\\nhello\\r\\npeek-ready\\r\\nquit\\r\\n' | nc %s\n", netcatTarget(s.Beanstalk))
 	}
 	fmt.Fprintln(w, "  stop       Ctrl-C")
 }

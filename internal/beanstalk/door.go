@@ -12,7 +12,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"os"
-	"runtime"
 	"sync/atomic"
 	"time"
 
@@ -92,11 +91,12 @@ func New(o Options) *Door {
 	if o.Hostname == "" {
 		o.Hostname, _ = os.Hostname()
 	}
+	version, machine := uname()
 	if o.OS == "" {
-		o.OS = runtime.GOOS
+		o.OS = version
 	}
 	if o.Platform == "" {
-		o.Platform = runtime.GOARCH
+		o.Platform = machine
 	}
 	return &Door{opts: o, started: o.Clock()}
 }

@@ -31,6 +31,10 @@ func (y *yaml) seconds(key string, d time.Duration) {
 	*y = append(strconv.AppendInt(*y, int64(d/time.Second), 10), '\n')
 }
 
+// left writes the whole seconds until something happens. beanstalkd's clock has
+// always moved on a little since it was set; ours may stand still meanwhile.
+func (y *yaml) left(key string, d time.Duration) { y.seconds(key, max(d-1, 0)) }
+
 func (y *yaml) word(key, value string) {
 	y.key(key)
 	*y = append(append(*y, value...), '\n')
@@ -119,7 +123,7 @@ func tubeStats(y *yaml, s *queue.QueueStats) {
 	y.number("cmd-delete", s.Deletes)
 	y.number("cmd-pause-tube", s.Pauses)
 	y.seconds("pause", s.Pause)
-	y.seconds("pause-time-left", s.PauseLeft)
+	y.left("pause-time-left", s.PauseLeft)
 }
 
 func jobStats(y *yaml, s *queue.JobStats) {
@@ -130,7 +134,7 @@ func jobStats(y *yaml, s *queue.JobStats) {
 	y.seconds("age", s.Age)
 	y.seconds("delay", s.Delay)
 	y.seconds("ttr", s.TTR)
-	y.seconds("time-left", s.Left)
+	y.left("time-left", s.Left)
 	y.number("file", 0) // which file of the log holds a job is not the queue's to know
 	y.number("reserves", uint64(s.Reserves))
 	y.number("timeouts", uint64(s.Timeouts))

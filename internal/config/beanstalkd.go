@@ -52,6 +52,7 @@ type beanstalkd struct {
 func Beanstalkd(args []string, warn func(format string, args ...any)) (Options, error) {
 	o := Defaults(func(string) string { return "" })
 	o.Data = NoData
+	o.Gearman.Address = Off
 	o.InsecurePublic = true // what stands in for beanstalkd listens where it did
 	b := beanstalkd{o: &o, host: "0.0.0.0", port: "11300", warn: warn, rest: args}
 	for len(b.rest) > 0 {
@@ -125,6 +126,10 @@ func (b *beanstalkd) option(c byte, value string) error {
 		b.o.Data, b.o.ImportBinlog = filepath.Join(value, "millrace"), value
 		return nil
 	case 'l':
+		if value == "" { // to net it would be every address there is
+			b.warn("-l needs an address; an empty one is none")
+			return ErrUsage
+		}
 		b.host = value
 		return nil
 	case 'p':

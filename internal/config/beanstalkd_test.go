@@ -49,6 +49,7 @@ func TestBeanstalkdArguments(t *testing.T) {
 		{"-f0v", "wrong usage", "invalid size: 0v"},
 		{"-f ''", "wrong usage", "invalid size: "},
 		{"-s -", "wrong usage", "invalid size: -"},
+		{"-l ''", "wrong usage", "-l needs an address; an empty one is none"},
 	}
 	for _, test := range tests {
 		args := strings.Fields(test.args)

@@ -20,6 +20,7 @@ const Off = "off"
 // Options is everything that `millrace serve` can be told.
 type Options struct {
 	Beanstalk string // address of the beanstalk door, or Off
+	Gearman   Gearman
 
 	Data string // directory of the log, or NoData
 	Sync Sync
@@ -50,6 +51,7 @@ type Options struct {
 func Defaults(getenv func(string) string) Options {
 	return Options{
 		Beanstalk:      "127.0.0.1:11300",
+		Gearman:        defaultGearman(),
 		Data:           defaultData(getenv),
 		MaxJobSize:     65535, // as beanstalkd's
 		MaxWatched:     65536,
@@ -78,6 +80,8 @@ func defaultData(getenv func(string) string) string {
 func (o *Options) Declare(s *Set) {
 	s.Group("Doors")
 	s.Var(Text(&o.Beanstalk), "beanstalk", "ADDR", "beanstalk protocol: host:port, unix:/path, or `off`")
+	s.Var(Text(&o.Gearman.Address), "gearman", "ADDR", "Gearman protocol, likewise")
+	s.Var(Text(&o.Gearman.HTTP), "gearman-http", "ADDR", "Gearman's HTTP front end, likewise")
 
 	s.Group("Data")
 	s.Var(Text(&o.Data), "data", "DIR", "keep jobs in DIR, or `none`: in memory only")
@@ -97,6 +101,8 @@ func (o *Options) Declare(s *Set) {
 	s.Var(Count(&o.MaxConnsPerAddr), "max-conns-per-addr", "N", "connections from one address (0: any number)")
 	s.Var(Count(&o.MaxWatched), "max-watched", "N", "queues that one connection may watch")
 	s.Var(Duration(&o.RequestTimeout), "request-timeout", "TIME", "close a connection whose request makes no progress for so long\n(0: never)")
+
+	o.Gearman.declare(s)
 
 	s.Group("Other")
 	s.Var(OneOf(&o.LogFormat, "text", "json"), "log-format", "WORD", "text or json, to stderr")
@@ -118,8 +124,8 @@ func (o *Options) Check() error {
 		return errors.New("--tls-cert and --tls-key belong together: give both")
 	case o.TLSClientCA != "" && o.TLSCert == "":
 		return errors.New("--tls-client-ca needs --tls-cert and --tls-key")
-	case o.Beanstalk == Off:
+	case o.Beanstalk == Off && !o.Gearman.open():
 		return errors.New("every door is off: give one an address, such as --beanstalk 127.0.0.1:11300")
 	}
-	return nil
+	return o.Gearman.check()
 }

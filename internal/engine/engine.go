@@ -56,6 +56,7 @@ type Engine struct {
 	holding bool     // no request runs: a view is about to be taken
 	viewing bool     // a snapshot is being written
 	logged  int64    // bytes since the last snapshot
+	written int64    // bytes of the last snapshot that were not in the one before
 	tried   int64    // engine's clock at the last try of one
 	index   uint64   // of the last batch applied
 
@@ -179,15 +180,6 @@ func (e *Engine) commit() uint64 {
 	return turn
 }
 
-// snapshotDue says whether enough was logged since the last snapshot, or the log
-// needs one to have room again. mu is held.
-func (e *Engine) snapshotDue() bool {
-	if e.logged > e.opts.SnapshotBytes {
-		return true
-	}
-	return e.logged > 0 && e.log.Room() != RoomForAll && e.state.Now()-e.tried > int64(time.Second)
-}
-
 // endTurn gives what was decided to the log, or asks it to confirm a turn that
 // decided nothing. committing and mu are held; mu is let go meanwhile.
 func (e *Engine) endTurn() uint64 {
@@ -251,46 +243,6 @@ func (e *Engine) publish() {
 		p.notify()
 	}
 	e.changed.Broadcast()
-}
-
-// takeSnapshot waits until nothing is uncommitted, takes a view and has it stored
-// in the background. committing is held.
-func (e *Engine) takeSnapshot() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.holding = true
-	if e.state.Pending() > 0 {
-		e.endTurn()
-	}
-	for len(e.flights) > 0 && e.leading {
-		e.changed.Wait()
-	}
-	e.holding = false
-	e.changed.Broadcast()
-	if !e.leading {
-		return
-	}
-	view := e.state.View()
-	logged := e.logged
-	e.viewing, e.logged, e.tried = true, 0, e.state.Now()
-	e.snapshots.Add(1)
-	go e.store(e.index, view, logged)
-}
-
-// store writes a snapshot, of the state after logged more bytes, to the log.
-func (e *Engine) store(index uint64, v *queue.View, logged int64) {
-	defer e.snapshots.Done()
-	err := e.log.Snapshot(index, v)
-	if err != nil {
-		e.opts.Logger.Warn("snapshot not stored; the log grows until one is", "error", err)
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	v.Close(err == nil)
-	e.viewing = false
-	if err != nil && e.log.Room() != RoomForAll {
-		e.logged += logged // the next try is not to wait for as much again
-	}
 }
 
 // machine is the engine as its log sees it.

@@ -78,7 +78,11 @@ func bind(addr string, o ListenOptions) (net.Listener, error) {
 	if err := mayBind(a, o); err != nil {
 		return nil, err
 	}
-	return net.ListenTCP("tcp", a)
+	network := "tcp"
+	if a.IP.To4() != nil {
+		network = "tcp4" // else 0.0.0.0 would be all of IPv6, too
+	}
+	return net.ListenTCP(network, a)
 }
 
 // mayBind refuses addresses that the world can reach without protection.

@@ -24,6 +24,9 @@ func TestHalfSentFlood(t *testing.T) {
 			continue // a handshake may take longer than so short a deadline
 		}
 		t.Run(how.name, func(t *testing.T) {
+			if !*long {
+				t.Parallel() // the latencies are of no interest then
+			}
 			f := start(t, how, netserve.Options{RequestTimeout: limit})
 			healthy := f.dial()
 			before := latencies(healthy, 2000)

@@ -195,7 +195,7 @@ func (w *world) reserve(x act) {
 	if x.b>>6%8 > 0 {
 		r.Queue = nil
 	}
-	r.Flags = queue.Flags(x.c>>8%2) * queue.FlagDeadlineSoon
+	r.Flags = queue.Flags(x.c>>8%2)*queue.FlagDeadlineSoon | queue.Flags(x.c>>9%2)*queue.FlagTake
 	w.do(r, w.room(x))
 }
 

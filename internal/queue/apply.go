@@ -42,6 +42,7 @@ func (s *State) apply(r *record) error {
 		return nil
 	case recordEpoch:
 		clear(s.uploads) // their sessions are gone
+		s.nextID = max(s.nextID, s.volatileEnd&^volatileIDs)
 		return nil
 	}
 	at := s.ids.get(r.id)
@@ -100,6 +101,10 @@ func (s *State) applyPut(r *record) error {
 
 // storeBody keeps the body that r carries or names.
 func (s *State) storeBody(j *job, r *record) {
+	if r.stored != nil {
+		j.body, j.size = r.stored.ref, r.stored.size
+		return
+	}
 	if r.upload.upload == 0 {
 		j.body, j.size = s.bodies.put(r.body), uint32(len(r.body))
 		return

@@ -98,6 +98,7 @@ func (n *Counts) add(j *job) {
 	switch j.phase {
 	case Ready:
 		n.Ready++
+		n.Bytes += uint64(j.size)
 		if j.pri < UrgentBelow {
 			n.Urgent++
 		}
@@ -137,18 +138,25 @@ func (c *checker) job(at slot, j *job) {
 		found, _ := s.findUnique(s.queues[j.queue], s.bodies.bytes(x.unique, x.uniqueSize))
 		c.want(found == at, "job %d is not found by its unique key", j.id)
 	}
-	wall := x.expiresAt
-	if j.due == never && x.readyAt != 0 && (wall == 0 || x.readyAt < wall) {
-		wall = x.readyAt
-	}
-	if wall == 0 || j.phase == Reserved {
-		c.want(x.alarm == 0, "job %d has a timer that it does not need", j.id)
+	c.wallTimer(at, j, x)
+}
+
+// wallTimer checks the timer of a job that wall time acts on.
+func (c *checker) wallTimer(at slot, j *job, x *rare) {
+	readies := j.phase == Delayed && j.due == never && x.readyAt != 0
+	if x.alarm == 0 {
+		c.want(j.phase == Reserved || x.expiresAt == 0 && !readies, "job %d has no timer", j.id)
 		return
 	}
 	c.timed++
-	if c.want(x.alarm > 0 && int(x.alarm) <= len(s.wallTimers.items), "job %d has no timer", j.id) {
-		c.want(s.wallTimers.items[x.alarm-1] == wallItem{wall, at}, "the timer of job %d is another's", j.id)
+	c.want(j.phase != Reserved, "job %d is reserved and has a timer", j.id)
+	if !c.want(int(x.alarm) <= len(c.s.wallTimers.items), "job %d has a timer nowhere", j.id) {
+		return
 	}
+	// One that was set while the job was delayed may ring early.
+	it := c.s.wallTimers.items[x.alarm-1]
+	c.want(it.at == at && (it.alarm == x.readyAt || it.alarm == x.expiresAt), "the timer of job %d is another's", j.id)
+	c.want((x.expiresAt == 0 || it.alarm <= x.expiresAt) && (!readies || it.alarm <= x.readyAt), "the timer of job %d is late", j.id)
 }
 
 func (c *checker) body(id JobID, ref bodyRef, size uint32) {
@@ -178,7 +186,7 @@ func (c *checker) queue(q *Queue) {
 	c.heap(q.name+"'s overflow", len(q.ready.overflow.items), func(i int) bool {
 		it := q.ready.overflow.items[i]
 		j := s.jobs.at(it.at)
-		return j.phase == Ready && j.is(jobInHeap) && it.key == key{j.pri, j.id} && int(j.pos()) == i && s.queues[j.queue] == q
+		return j.phase == Ready && j.is(jobInHeap) && it.key == j.key() && int(j.pos()) == i && s.queues[j.queue] == q
 	}, func(a, b int) bool {
 		return q.ready.overflow.less(q.ready.overflow.items[a], q.ready.overflow.items[b])
 	})

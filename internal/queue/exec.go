@@ -17,7 +17,7 @@ func (s *State) Exec(r *Request, room Room) {
 		return
 	}
 	h := &handlers[r.Op]
-	if h.needs > room {
+	if h.needs > room || r.Flags&FlagTake != 0 && room < RoomToDelete {
 		s.answer(sess, r.Seq, Result{Err: ErrNoSpace})
 		return
 	}
@@ -64,6 +64,7 @@ var handlers = [...]struct {
 	OpFollow:        {run: (*State).execFollow},
 	OpDelete:        {run: (*State).execDelete, needs: RoomToDelete},
 	OpRelease:       {run: (*State).execRelease, needs: RoomToDelete},
+	OpGiveBack:      {run: (*State).execGiveBack, needs: RoomToDelete},
 	OpBury:          {run: (*State).execBury, needs: RoomToDelete},
 	OpTouch:         {run: (*State).execTouch},
 	OpKick:          {run: (*State).execKick, needs: RoomToDelete},

@@ -68,14 +68,14 @@ func (sess *session) unfollow(id JobID) {
 	}
 }
 
-// followed says whether anybody observes a job.
-func (s *State) followed(id JobID) bool { return s.followers[id] != nil }
-
 // stopFollowing ends what sess observes. A volatile job that nobody follows any more
 // ends: at once, or, when it is reserved, with its lease.
 func (s *State) stopFollowing(sess *session) {
 	for _, id := range sess.follows {
 		f := s.followers[id]
+		if f == nil {
+			continue // followed twice, and ended already
+		}
 		kept := f.who[:0]
 		for _, w := range f.who {
 			if w.sess != sess {
@@ -85,7 +85,9 @@ func (s *State) stopFollowing(sess *session) {
 		if f.who = kept; len(kept) > 0 {
 			continue
 		}
-		delete(s.followers, id)
+		if f.n == 0 && f.m == 0 {
+			delete(s.followers, id)
+		}
 		at := s.ids.get(id)
 		switch j := s.jobs.mut(at); {
 		case !j.is(jobVolatile):

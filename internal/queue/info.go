@@ -61,7 +61,9 @@ func (s *State) queueStats(q *Queue) *QueueStats {
 		Using:     q.using,
 		Watching:  q.watching,
 		Waiting:   q.waiting(),
+		Expired:   q.expired,
 		Deletes:   q.deletes,
+		Waited:    duration(q.waited),
 		Pauses:    q.pauses,
 	}
 	if q.paused {
@@ -111,6 +113,9 @@ func (s *State) execList(sess *session, r *Request) {
 	for _, p := range s.ids.sorted() {
 		if p.n < uint64(r.ID)>>idPageBits {
 			continue
+		}
+		if uint64(len(list)) >= r.N {
+			break
 		}
 		for _, at := range p.slots {
 			if uint64(len(list)) >= r.N {

@@ -43,6 +43,10 @@ const (
 	jobOrphan                        // volatile, reserved, and nobody follows it: it ends with its lease
 )
 
+// turn is j's place among the jobs of its priority: in the order in which they were
+// put, volatile or not.
+func (j *job) turn() JobID { return j.id &^ volatileIDs }
+
 func (j *job) is(f jobFlags) bool { return j.flags&f != 0 }
 
 func (j *job) set(f jobFlags, v bool) {

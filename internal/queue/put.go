@@ -9,22 +9,42 @@ func (s *State) execPut(sess *session, r *Request) {
 		}
 	}
 	if q != nil && q.full(r.Pri) {
+		if r.Upload != 0 {
+			s.dropUpload(uploadKey{sess.id, r.Upload})
+		}
 		s.answer(sess, r.Seq, Result{Err: ErrQueueFull})
 		return
 	}
 	if q == nil {
 		q = s.queueNamed(r.Queue)
 	}
+	if r.Flags&FlagFanOut != 0 && len(q.children) > 0 {
+		s.fanOut(sess, r, q)
+		return
+	}
 	rec := s.newPut(sess, r, q)
 	s.answer(sess, r.Seq, Result{ID: rec.id}) // before what others make of the job
 	s.put(&rec)
-	if r.Flags&FlagFanOut != 0 {
-		for _, child := range q.children {
-			if !child.full(r.Pri) {
-				rec := s.newPut(sess, r, child)
-				s.put(&rec)
-			}
+}
+
+// fanOut puts a job to q and a copy of it to each of its children.
+func (s *State) fanOut(sess *session, r *Request, q *Queue) {
+	var pieces [][]byte
+	if r.Upload != 0 {
+		pieces = s.uploads[uploadKey{sess.id, r.Upload}]
+	}
+	rec := s.newPut(sess, r, q)
+	s.answer(sess, r.Seq, Result{ID: rec.id})
+	s.put(&rec)
+	for _, child := range q.children {
+		if child.full(r.Pri) {
+			continue
 		}
+		rec := s.newPut(sess, r, child)
+		if r.Upload != 0 {
+			rec.upload = s.uploadAgain(rec.id, pieces, rec.local)
+		}
+		s.put(&rec)
 	}
 }
 
@@ -60,6 +80,20 @@ func (s *State) put(rec *record) {
 	s.total++
 	rec.to.total++
 	s.commit(rec)
+}
+
+// uploadAgain writes the pieces of a large body for job id, because a put uses its
+// upload up.
+func (s *State) uploadAgain(id JobID, pieces [][]byte, local bool) uploadKey {
+	key := uploadKey{0, uint64(id)} // no session has the id 0
+	for _, piece := range pieces {
+		for len(piece) > 0 {
+			n := min(len(piece), MaxInlineBody)
+			s.commit(&record{kind: recordChunk, upload: key, body: piece[:n], local: local})
+			piece = piece[n:]
+		}
+	}
+	return key
 }
 
 // join answers a put with the job that has its unique key already.
@@ -115,6 +149,7 @@ func (s *State) execImport(sess *session, r *Request) {
 }
 
 func (s *State) execChunk(sess *session, r *Request) {
+	sess.uploads = true
 	s.commit(&record{
 		kind: recordChunk, upload: uploadKey{sess.id, r.Upload}, body: r.Body,
 		local: r.Flags&FlagVolatile != 0,

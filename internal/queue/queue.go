@@ -29,8 +29,8 @@ type Queue struct {
 	dormant, candidate memberRing
 	highest            key // at least that of every candidate
 
-	bells []*member // see sleep.go
-	woken uint64    // sessions woken for its jobs that have not asked yet
+	bells bellRing // see sleep.go
+	woken uint64   // sessions woken for its jobs that have not asked yet
 
 	timer uint32 // 1 + position in State.queueTimers; 0: none
 	alarm int64  // the time it has there
@@ -39,6 +39,8 @@ type Queue struct {
 	low             uint64 // of counts.Ready, those of low priority
 	using, watching uint64
 	total           uint64
+	expired         uint64
+	waited          int64 // ns that the job handed out last had been there
 	deletes, pauses uint64
 }
 
@@ -70,6 +72,7 @@ func (s *State) queueNamed(name []byte) *Queue {
 	}
 	q.dormant.init()
 	q.candidate.init()
+	q.bells.init()
 	if n := len(s.freeQueues); n > 0 {
 		q.index = s.freeQueues[n-1]
 		s.freeQueues = s.freeQueues[:n-1]
@@ -96,9 +99,7 @@ func (s *State) forgetIfUnused(q *Queue) {
 	}
 	q.dead = true
 	delete(s.byName, q.name)
-	last := s.listed[len(s.listed)-1]
-	s.listed[q.listing], last.listing = last, q.listing
-	s.listed = s.listed[:len(s.listed)-1]
+	s.listed = swapOut(s.listed, q.listing, func(last *Queue) { last.listing = q.listing })
 	s.queues[q.index] = nil
 	s.freeQueues = append(s.freeQueues, q.index)
 }
@@ -116,7 +117,7 @@ func (s *State) place(at slot, j *job) {
 	case s.delayed(j):
 		j.phase = Delayed
 		s.count(q, j, 1)
-		q.delayed.push(dueItem{j.due, j.id, at})
+		q.delayed.push(dueItem{j.due, j.turn(), at})
 		s.setQueueTimer(q)
 	default:
 		s.makeReady(q, at, j)
@@ -129,7 +130,7 @@ func (s *State) makeReady(q *Queue, at slot, j *job) {
 	s.pushReady(&q.ready, at, j)
 	s.count(q, j, 1)
 	s.offer(q)
-	if j.phase == Ready && (key{j.pri, j.id}).less(q.highest) {
+	if j.phase == Ready && j.key().less(q.highest) {
 		s.lowerKeys(q)
 	}
 	s.ring(q)
@@ -163,6 +164,7 @@ func (s *State) count(q *Queue, j *job, n uint64) {
 		switch j.phase {
 		case Ready:
 			c.Ready += n
+			c.Bytes += n * uint64(j.size)
 			if j.pri < UrgentBelow {
 				c.Urgent += n
 			}

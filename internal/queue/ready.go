@@ -29,8 +29,11 @@ type readyItem struct {
 // key orders ready jobs.
 type key struct {
 	pri uint32
-	id  JobID
+	id  JobID // see job.turn
 }
+
+// key returns the place of j in the order of its queue.
+func (j *job) key() key { return key{j.pri, j.turn()} }
 
 func (k key) less(o key) bool {
 	return k.pri < o.pri || k.pri == o.pri && k.id < o.id
@@ -48,15 +51,15 @@ func (s *State) pushReady(r *ready, at slot, j *job) {
 	l := r.laneFor(j.pri)
 	switch {
 	case l == nil:
-	case l.tail == 0 || s.jobs.at(l.tail).id < j.id:
+	case l.tail == 0 || s.jobs.at(l.tail).turn() < j.turn():
 		s.pushBack(&l.list, at, j)
 		return
-	case j.id < s.jobs.at(l.head).id:
+	case j.turn() < s.jobs.at(l.head).turn():
 		s.pushFront(&l.list, at, j)
 		return
 	}
 	j.set(jobInHeap, true)
-	r.overflow.push(readyItem{key{j.pri, j.id}, at})
+	r.overflow.push(readyItem{j.key(), at})
 }
 
 // removeReady takes job j out, wherever in the order it is.
@@ -81,7 +84,7 @@ func (s *State) first(r *ready) (slot, key) {
 	var best key
 	for i := range r.lanes {
 		if at = r.lanes[i].head; at != 0 {
-			best = key{r.lanes[i].pri, s.jobs.at(at).id}
+			best = s.jobs.at(at).key()
 			break
 		}
 	}

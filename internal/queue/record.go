@@ -26,7 +26,8 @@ type record struct {
 	more     *More
 	source   Source
 	settings *Settings
-	local    bool // about a volatile job: not written
+	local    bool        // about a volatile job: not written
+	stored   *storedBody // of a snapshot: its body; not written
 }
 
 // uploadKey names a body that arrives in chunks.

@@ -48,8 +48,8 @@ const (
 	// OpReserve takes the most urgent ready job of the session's watched queues, or of
 	// Queue alone. Reads Timeout (0: at once, negative: for ever; with Queue: 0), TTR
 	// (the length of the lease; 0: the job's, negative: as long as the session),
-	// FlagDeadlineSoon, FlagInOrder, FlagInTurn and FlagMore. Deferred. Result: the
-	// job. Err: ErrTimedOut, ErrDeadlineSoon.
+	// FlagDeadlineSoon, FlagInOrder, FlagInTurn, FlagMore and FlagTake. Deferred.
+	// Result: the job. Err: ErrTimedOut, ErrDeadlineSoon, with FlagTake ErrNoSpace.
 	OpReserve
 	// OpCancelReserve ends the session's waiting OpReserve, which is then answered
 	// with ErrTimedOut. It has no Result of its own.
@@ -76,6 +76,9 @@ const (
 	// OpRelease gives back job ID, which the session must hold, with a new Pri and
 	// Delay. Err: ErrNotFound.
 	OpRelease
+	// OpGiveBack ends the leases the session holds on jobs of Queue (empty: of any), as
+	// its end would. Result: N.
+	OpGiveBack
 	// OpBury parks job ID, which the session must hold, with a new Pri. Its followers
 	// get EventFail. Err: ErrNotFound.
 	OpBury
@@ -103,7 +106,8 @@ const (
 	OpUse
 	// OpWatch adds Queue to those the session reserves from, OpIgnore takes it
 	// away. A session starts watching "default". Result: N, how many it watches.
-	// Err: ErrNotIgnored when it would watch none.
+	// Err: ErrNotIgnored when it would watch none. In the order the queues are in, the
+	// last takes the place of one that is ignored; with FlagInOrder the rest move up.
 	OpWatch
 	OpIgnore
 	// OpWatched lists the queues the session watches. Result: Info ([]string).
@@ -142,13 +146,13 @@ const (
 	// FlagDeadlineSoon on OpReserve: answer ErrDeadlineSoon when no job is ready and
 	// a lease the session holds ends within DeadlineMargin.
 	FlagDeadlineSoon Flags = 1 << iota
-	// FlagInOrder on OpReserve: from the first of the watched queues, in the order they
-	// were named, that has a job, whatever the priorities of the others'.
+	// FlagInOrder on OpReserve: from the watched queue named last that has a job,
+	// whatever the priorities of the others', as gearmand does.
 	FlagInOrder
-	// FlagInTurn on OpReserve: of queues whose next jobs have the same priority, the one
-	// whose turn it is.
+	// FlagInTurn on OpReserve: of queues whose next jobs have the same priority (with
+	// FlagInOrder, of all that have a job), the one whose turn it is.
 	FlagInTurn
-	// FlagMore on OpReserve: Result.More is wanted.
+	// FlagMore on OpReserve and OpPeekReady: Result.Extra is wanted.
 	FlagMore
 	// FlagVolatile on OpPut and OpChunk: the job is not in the log; it ends with the
 	// last session that follows it, and with the server.
@@ -157,6 +161,9 @@ const (
 	FlagFollow
 	// FlagFanOut on OpPut: the queues that have Queue as their parent get a copy each.
 	FlagFanOut
+	// FlagTake on OpReserve: the job is done once it is handed out, without a lease. Its
+	// followers get EventComplete.
+	FlagTake
 )
 
 // DeadlineMargin is how long before the end of a lease its holder, waiting in a

@@ -1,10 +1,13 @@
 package queue
 
+import "slices"
+
 // ask is what a reserve wants beside a job.
 type ask struct {
 	seq  uint32
 	ttr  int64 // length of the lease, ns; 0: the job's, negative: as long as the session
 	more bool
+	take bool // the job is handed out for good
 }
 
 func (s *State) execReserve(sess *session, r *Request) {
@@ -12,7 +15,7 @@ func (s *State) execReserve(sess *session, r *Request) {
 		s.answer(sess, r.Seq, Result{Err: ErrBadRequest})
 		return
 	}
-	a := ask{r.Seq, int64(r.TTR), r.Flags&FlagMore != 0}
+	a := ask{seq: r.Seq, ttr: int64(r.TTR), more: r.Flags&FlagMore != 0, take: r.Flags&FlagTake != 0}
 	s.stopSleeping(sess)
 	switch q := s.choose(sess, r); {
 	case q != nil:
@@ -40,16 +43,17 @@ func (s *State) choose(sess *session, r *Request) *Queue {
 	switch {
 	case q == nil:
 		return nil
-	case r.Flags&FlagInOrder != 0:
-		return sess.set.firstInOrder()
 	case r.Flags&FlagInTurn != 0:
-		return s.nextInTurn(sess)
+		return s.nextInTurn(sess, r.Flags&FlagInOrder != 0)
+	case r.Flags&FlagInOrder != 0:
+		return sess.set.lastNamed()
 	}
 	return q
 }
 
-func (w *watchSet) firstInOrder() *Queue {
-	for _, m := range w.members {
+// lastNamed returns, of the queues that have a job, the one that was named last.
+func (w *watchSet) lastNamed() *Queue {
+	for _, m := range slices.Backward(w.members) {
 		if m.queue.deliverable() {
 			return m.queue
 		}
@@ -57,9 +61,9 @@ func (w *watchSet) firstInOrder() *Queue {
 	return nil
 }
 
-// nextInTurn returns, of the queues with the most urgent jobs, the next behind the
-// one that sess got a job of last.
-func (s *State) nextInTurn(sess *session) *Queue {
+// nextInTurn returns, of the queues with the most urgent jobs (of all with jobs, when
+// any will do), the next behind the one that sess got a job of last.
+func (s *State) nextInTurn(sess *session, any bool) *Queue {
 	members := sess.set.members
 	var best *Queue
 	var bestPri uint32
@@ -72,6 +76,9 @@ func (s *State) nextInTurn(sess *session) *Queue {
 		if _, k := s.first(&m.queue.ready); best == nil || k.pri < bestPri {
 			best, bestPri, place = m.queue, k.pri, m.place
 		}
+		if any {
+			break
+		}
 	}
 	sess.turn = place + 1
 	return best
@@ -80,7 +87,21 @@ func (s *State) nextInTurn(sess *session) *Queue {
 // lease gives sess the first job of q.
 func (s *State) lease(sess *session, q *Queue, a ask) {
 	at, _ := s.first(&q.ready)
+	if a.take {
+		s.give(sess, s.jobs.at(at), a)
+		return
+	}
 	s.leaseJob(sess, at, s.jobs.mut(at), a)
+}
+
+// give hands job j, which is ready, to sess for good.
+func (s *State) give(sess *session, j *job, a ask) {
+	s.queues[j.queue].waited = s.now - j.created
+	s.answerJob(sess, a, j)
+	s.tell(j.id, EventAssigned, nil, Result{})
+	s.tell(j.id, EventComplete, nil, Result{})
+	s.queues[j.queue].deletes++
+	s.commit(&record{kind: recordDelete, id: j.id, local: j.is(jobVolatile)})
 }
 
 func (s *State) leaseJob(sess *session, at slot, j *job, a ask) {
@@ -91,6 +112,7 @@ func (s *State) leaseJob(sess *session, at slot, j *job, a ask) {
 	j.reserves++
 	j.heldBy = sess.source
 	s.count(s.queues[j.queue], j, 1)
+	s.queues[j.queue].waited = s.now - j.created
 	end := s.leaseEnd(j, a.ttr)
 	sess.leases.push(leaseItem{end, at})
 	s.setSessionTimer(sess, end)
@@ -129,6 +151,19 @@ func (s *State) giveBack(at slot, j *job) {
 	s.place(at, j)
 }
 
+func (s *State) execGiveBack(sess *session, r *Request) {
+	var jobs []slot
+	for _, l := range sess.leases.items {
+		if len(r.Queue) == 0 || s.queues[s.jobs.at(l.at).queue].name == string(r.Queue) {
+			jobs = append(jobs, l.at)
+		}
+	}
+	for _, at := range jobs {
+		s.giveBack(at, s.jobs.mut(at))
+	}
+	s.answer(sess, r.Seq, Result{N: uint64(len(jobs))})
+}
+
 func (s *State) execCancelReserve(sess *session, _ *Request) {
 	if sess.waiting {
 		s.stopWaiting(sess)
@@ -142,5 +177,5 @@ func (s *State) execReserveJob(sess *session, r *Request) {
 		s.answer(sess, r.Seq, Result{Err: ErrNotFound})
 		return
 	}
-	s.leaseJob(sess, at, s.jobs.mut(at), ask{r.Seq, int64(r.TTR), r.Flags&FlagMore != 0})
+	s.leaseJob(sess, at, s.jobs.mut(at), ask{seq: r.Seq, ttr: int64(r.TTR), more: r.Flags&FlagMore != 0})
 }

@@ -25,7 +25,9 @@ type session struct {
 	sleeping bool
 	sleepSeq uint32
 	wokenFor *Queue
+	askBy    int64 // engine's clock at which it counts as not woken
 
+	uploads bool // it has sent chunks
 	follows []JobID
 	turn    int // see nextInTurn
 
@@ -137,10 +139,8 @@ func (s *State) close(sess *session) {
 
 // execClose ends a session as its connection did.
 func (s *State) execClose(sess *session, _ *Request) {
-	for k := range s.uploads {
-		if k.session == sess.id {
-			s.commit(&record{kind: recordDropUpload, upload: k})
-		}
+	if sess.uploads {
+		s.dropUploads(sess)
 	}
 	s.dropSteps(sess)
 	s.stopWaiting(sess) // before a job that is given back reaches it
@@ -152,6 +152,15 @@ func (s *State) execClose(sess *session, _ *Request) {
 	}
 	s.settleWake(sess)
 	s.close(sess)
+}
+
+// dropUploads forgets what sess sent chunks of and did not put.
+func (s *State) dropUploads(sess *session) {
+	for k := range s.uploads {
+		if k.session == sess.id {
+			s.dropUpload(k)
+		}
+	}
 }
 
 // endLease takes job j, which is reserved, from its holder.
@@ -195,6 +204,9 @@ func (sess *session) nextAlarm() int64 {
 	if sess.waiting {
 		next = min(next, sess.waitUntil)
 	}
+	if sess.wokenFor != nil {
+		next = min(next, sess.askBy)
+	}
 	return next
 }
 
@@ -236,6 +248,9 @@ func (s *State) expire(sess *session) {
 	case sess.waitUntil <= s.now:
 		s.stopWaiting(sess)
 		s.answer(sess, sess.ask.seq, Result{Err: ErrTimedOut})
+	}
+	if sess.wokenFor != nil && sess.askBy <= s.now {
+		s.settleWake(sess)
 	}
 	s.sessionTimers.remove(sess.timer - 1)
 	sess.timer = 0

@@ -1,6 +1,8 @@
 package queue
 
-import "slices"
+import (
+	"time"
+)
 
 // A session that sleeps is woken when a queue it watches has a job for it, and then
 // asks for it. For each ready job one session is woken: a queue counts those that
@@ -9,6 +11,10 @@ import "slices"
 // A queue finds who sleeps by the members it has as bells. A set's members become
 // bells when one of its sessions goes to sleep, and cease to when they ring for
 // nobody: so going to sleep costs no more than the ringing before it.
+
+// wakePatience is how long a session that was woken may take to ask before another
+// is woken in its place: the host of a connection that is still open may be gone.
+const wakePatience = int64(time.Second)
 
 // execSleep wakes the session at once or when a job comes.
 func (s *State) execSleep(sess *session, r *Request) {
@@ -34,7 +40,7 @@ func (s *State) sleep(sess *session) {
 	w.sleepers.pushBack(sess)
 	for _, m := range w.silent {
 		m.bell = true
-		m.queue.bells = append(m.queue.bells, m)
+		m.queue.bells.pushBack(&m.ringing)
 	}
 	w.silent = w.silent[:0]
 }
@@ -50,7 +56,9 @@ func (s *State) stopSleeping(sess *session) {
 func (s *State) wake(sess *session, q *Queue) {
 	s.stopSleeping(sess)
 	sess.wokenFor = q
+	sess.askBy = s.after(wakePatience)
 	q.woken++
+	s.setSessionTimer(sess, sess.askBy)
 	s.outputs.List = append(s.outputs.List, Output{
 		Session: sess.id, Tag: sess.tag, Port: sess.port, Seq: sess.sleepSeq, Event: EventWake,
 	})
@@ -68,32 +76,50 @@ func (s *State) settleWake(sess *session) {
 
 // ring wakes as many sessions as q has jobs that nobody was woken for.
 func (s *State) ring(q *Queue) {
-	for q.deliverable() && q.counts.Ready > q.woken && len(q.bells) > 0 {
-		m := q.bells[0]
-		q.bells = q.bells[1:]
+	for q.deliverable() && q.counts.Ready > q.woken && q.bells.root.next != &q.bells.root {
+		m := q.bells.root.next.member
+		m.ringing.unlink()
 		if m.set.sleepers.head == nil {
-			m.bell = false
-			m.set.silent = append(m.set.silent, m)
+			m.silenced()
 			continue
 		}
 		// To the back, so that sets take turns.
-		q.bells = append(q.bells, m)
+		q.bells.pushBack(&m.ringing)
 		s.wake(m.set.sleepers.head, q)
 	}
 }
 
-// silence takes a member that leaves its set off its queue's bells.
-func (m *member) silence() {
-	if !m.bell {
-		m.set.silent = deleteMember(m.set.silent, m)
-		return
-	}
-	m.queue.bells = deleteMember(m.queue.bells, m)
+// silenced notes that m is no bell.
+func (m *member) silenced() {
+	m.bell = false
+	m.ringing.member = m
+	m.silentAt = len(m.set.silent)
+	m.set.silent = append(m.set.silent, m)
 }
 
-func deleteMember(from []*member, m *member) []*member {
-	if i := slices.Index(from, m); i >= 0 {
-		return slices.Delete(from, i, i+1)
+// silence takes a member that leaves its set off its queue's bells.
+func (m *member) silence() {
+	if m.bell {
+		m.ringing.unlink()
+		return
 	}
-	return from
+	m.set.silent = swapOut(m.set.silent, m.silentAt, func(last *member) { last.silentAt = m.silentAt })
 }
+
+// bell is a member's place among the bells of its queue.
+type bell struct {
+	member     *member
+	prev, next *bell
+}
+
+// bellRing is a chain of bells; the zero value needs init.
+type bellRing struct{ root bell }
+
+func (r *bellRing) init() { r.root.prev, r.root.next = &r.root, &r.root }
+
+func (r *bellRing) pushBack(b *bell) {
+	b.prev, b.next = r.root.prev, &r.root
+	b.prev.next, b.next.prev = b, b
+}
+
+func (b *bell) unlink() { b.prev.next, b.next.prev = b.next, b.prev }

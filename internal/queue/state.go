@@ -30,7 +30,6 @@ type State struct {
 	freeSessions []uint32
 	opened       uint64
 	nextID       JobID
-	nextVolatile JobID // 0: none given out in this epoch
 	followers    map[JobID]*following
 	initial      *watchSet              // what a new session watches
 	sets         map[uint64][]*watchSet // the shared ones, by hash
@@ -104,6 +103,9 @@ func (s *State) Lose() {
 			lost = append(lost, Output{Session: sess.id, Tag: sess.tag, Port: sess.port, Lost: true})
 			s.stopWaiting(sess) // before a job that is given back reaches it
 			s.stopSleeping(sess)
+			if q := sess.wokenFor; q != nil {
+				q.woken--
+			}
 			sess.follows = nil
 		}
 	}

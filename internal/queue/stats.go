@@ -23,9 +23,11 @@ const UrgentBelow = 1024
 // LowFrom is the priority from which a job counts as low.
 const LowFrom = 65536
 
-// Counts are jobs by phase; Urgent is the part of Ready below UrgentBelow.
+// Counts are jobs by phase; Urgent is the part of Ready below UrgentBelow, Bytes the
+// length of the bodies of those that are Ready.
 type Counts struct {
 	Urgent, Ready, Reserved, Delayed, Buried uint64
+	Bytes                                    uint64
 }
 
 // Stats describes the whole server.
@@ -48,7 +50,9 @@ type QueueStats struct {
 	Using     uint64 // sessions that use it
 	Watching  uint64 // sessions that watch it
 	Waiting   uint64 // of those, the ones in a reserve
+	Expired   uint64 // jobs whose time passed
 	Deletes   uint64
+	Waited    time.Duration // how long the job reserved last had been there
 	Pauses    uint64
 	Pause     time.Duration // length of the last pause; 0 when over
 	PauseLeft time.Duration

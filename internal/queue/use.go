@@ -32,7 +32,7 @@ func (s *State) execIgnore(sess *session, r *Request) {
 		}
 		slept := sess.sleeping
 		s.stopSleeping(sess)
-		s.ownSet(sess).drop(q)
+		s.ownSet(sess).drop(q, r.Flags&FlagInOrder != 0)
 		q.watching--
 		s.forgetIfUnused(q)
 		if slept {

@@ -4,9 +4,8 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/binary"
-	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"slices"
 )
 
@@ -36,9 +35,9 @@ type View struct {
 	ids     []numberedPage
 	names   []string // by index of queue
 	global  []byte   // section 0, encoded
-	uploads []byte   // section 1, encoded
-	gen     uint64   // of this snapshot
-	stored  uint64   // of the last one stored
+	uploads map[uploadKey][][]byte
+	gen     uint64 // of this snapshot
+	stored  uint64 // of the last one stored
 }
 
 // View freezes the state as it is now. It takes milliseconds whatever the size.
@@ -51,7 +50,7 @@ func (s *State) View() *View {
 		ids:     s.ids.view(),
 		names:   make([]string, len(s.queues)),
 		global:  s.appendGlobal(nil),
-		uploads: s.appendUploads(nil),
+		uploads: maps.Clone(s.uploads), // pieces never change
 		gen:     s.snapshots,
 		stored:  s.stored,
 	}
@@ -97,7 +96,7 @@ func (v *View) Sections(visit func(key uint64, unchanged bool, write func(io.Wri
 	if err := visit(sectionGlobal, false, writeAll(v.global)); err != nil {
 		return err
 	}
-	if err := visit(sectionUploads, false, writeAll(v.uploads)); err != nil {
+	if err := visit(sectionUploads, false, v.writeUploads); err != nil {
 		return err
 	}
 	for _, p := range v.ids {
@@ -213,144 +212,19 @@ func (s *State) setQueues() (paused, configured []*Queue) {
 	return paused, configured
 }
 
-// appendUploads encodes, for each upload: session uv, upload uv, pieces uv, and
-// each piece as bytes.
-func (s *State) appendUploads(b []byte) []byte {
-	for k, pieces := range s.uploads {
-		b = binary.AppendUvarint(b, uint64(k.session))
-		b = binary.AppendUvarint(b, k.upload)
-		b = binary.AppendUvarint(b, uint64(len(pieces)))
+// writeUploads writes, for each upload: session uv, upload uv, pieces uv, and each
+// piece as bytes.
+func (v *View) writeUploads(w io.Writer) error {
+	out := bufio.NewWriterSize(w, 64<<10)
+	var head []byte
+	for k, pieces := range v.uploads {
+		head = binary.AppendUvarint(head[:0], uint64(k.session))
+		head = binary.AppendUvarint(head, k.upload)
+		out.Write(binary.AppendUvarint(head, uint64(len(pieces))))
 		for _, p := range pieces {
-			b = appendBytes(b, p)
+			out.Write(binary.AppendUvarint(head[:0], uint64(len(p))))
+			out.Write(p)
 		}
 	}
-	return b
-}
-
-// Restorer fills an empty state from the sections of a snapshot.
-type Restorer struct {
-	s      *State
-	bodies map[JobID][]byte // of the page whose jobs come next
-	sizes  uint64           // of the section they were in
-}
-
-// NewRestorer starts the restoring of s, which must be new.
-func NewRestorer(s *State) *Restorer { return &Restorer{s: s} }
-
-// Section takes the next section.
-func (r *Restorer) Section(key uint64, in io.Reader) error {
-	b, err := io.ReadAll(in)
-	if err != nil {
-		return err
-	}
-	switch {
-	case key == sectionGlobal:
-		err = r.global(b)
-	case key == sectionUploads:
-		err = r.uploads(b)
-	case key%2 == 0:
-		err = r.readBodies(b)
-	default:
-		err = r.jobs(b)
-	}
-	if err != nil {
-		return fmt.Errorf("section %d of the snapshot: %w", key, err)
-	}
-	return nil
-}
-
-func (r *Restorer) global(b []byte) error {
-	c := cursor{b: b}
-	r.s.epoch, r.s.seq = c.uv(), c.uv()
-	r.s.SetTime(c.time(), 0)
-	r.s.maxID = JobID(c.uv())
-	r.s.nextID = r.s.maxID + 1
-	r.s.volatileEnd = JobID(c.uv())
-	for n := c.uv(); n > 0 && !c.bad; n-- {
-		name := c.bytes()
-		r.s.applyPause(&record{queue: name, due: c.time(), delay: c.time()})
-	}
-	for len(c.b) > 0 && !c.bad {
-		name := c.bytes()
-		r.s.applySettings(r.s.queueNamed(name), *c.settings())
-	}
-	return c.err()
-}
-
-// Done ends the restoring. The sections came in order of ids; buried jobs are
-// kicked in the order they were buried.
-func (r *Restorer) Done() {
-	s := r.s
-	for _, q := range s.queues {
-		if q == nil || q.counts.Buried < 2 {
-			continue
-		}
-		var all []slot
-		for at := q.buried.head; at != 0; at = s.jobs.at(at).next {
-			all = append(all, at)
-		}
-		slices.SortStableFunc(all, func(a, b slot) int {
-			return cmp.Compare(s.jobs.at(a).due, s.jobs.at(b).due)
-		})
-		q.buried = list{}
-		for _, at := range all {
-			s.pushBack(&q.buried, at, s.jobs.mut(at))
-		}
-	}
-}
-
-func (c *cursor) err() error {
-	if c.bad {
-		return errCorrupt
-	}
-	return nil
-}
-
-func (r *Restorer) uploads(b []byte) error {
-	c := cursor{b: b}
-	for len(c.b) > 0 && !c.bad {
-		k := c.uploadKey()
-		for n := c.uv(); n > 0 && !c.bad; n-- {
-			r.s.uploads[k] = append(r.s.uploads[k], c.bytes())
-		}
-	}
-	return c.err()
-}
-
-func (r *Restorer) readBodies(b []byte) error {
-	r.bodies = make(map[JobID][]byte, idPageSize)
-	r.sizes = 0
-	c := cursor{b: b}
-	for len(c.b) > 0 && !c.bad {
-		id := JobID(c.uv())
-		body := c.bytes()
-		r.bodies[id] = body
-		r.sizes += uint64(len(body))
-	}
-	return c.err()
-}
-
-var errNoBody = errors.New("a job has no body")
-
-func (r *Restorer) jobs(b []byte) error {
-	s := r.s
-	var page *idPage
-	err := eachRecord(b, func(rec *record) error {
-		body, ok := r.bodies[rec.id]
-		if !ok || rec.kind != recordPut {
-			return errNoBody
-		}
-		rec.body = body
-		if err := s.apply(rec); err != nil {
-			return err
-		}
-		page = s.ids.page(rec.id)
-		return nil
-	})
-	if page != nil {
-		// As it is in the snapshot: nothing to write again.
-		page.changed, page.added, page.written = 0, 0, r.sizes
-	}
-	r.bodies = nil
-	return err
+	return out.Flush()
 }

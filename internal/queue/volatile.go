@@ -9,16 +9,12 @@ const volatileIDs JobID = 1 << 52
 const volatileBlock = 1 << 20
 
 // takeVolatileID returns an id that was not given out before, not even before a
-// restart.
+// restart. Volatile jobs take their turn among the others: one counter serves both.
 func (s *State) takeVolatileID() JobID {
-	if s.nextVolatile == 0 {
-		s.nextVolatile = max(s.volatileEnd, volatileIDs+1)
+	id := volatileIDs | s.takeID()
+	if id >= s.volatileEnd {
+		s.commit(&record{kind: recordVolatile, id: id + volatileBlock})
 	}
-	if s.nextVolatile >= s.volatileEnd {
-		s.commit(&record{kind: recordVolatile, id: s.nextVolatile + volatileBlock})
-	}
-	id := s.nextVolatile
-	s.nextVolatile++
 	return id
 }
 
@@ -37,14 +33,7 @@ func (s *State) promote(j *job) {
 	small, large := s.bodies.read(j.body, j.size)
 	rec.body = small
 	if len(large) > 0 {
-		rec.upload = uploadKey{0, uint64(j.id)} // no session has the id 0
-		for _, piece := range large {
-			for len(piece) > 0 {
-				n := min(len(piece), MaxInlineBody)
-				s.commit(&record{kind: recordChunk, upload: rec.upload, body: piece[:n]})
-				piece = piece[n:]
-			}
-		}
+		rec.upload = s.uploadAgain(j.id, large, false)
 	}
 	s.commit(&rec)
 }
@@ -78,5 +67,4 @@ func (s *State) dropVolatile() {
 			s.remove(at, j)
 		}
 	}
-	s.nextVolatile = 0
 }

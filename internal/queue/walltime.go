@@ -43,6 +43,7 @@ func (s *State) runWall() {
 			continue
 		}
 		s.expired++
+		s.queues[j.queue].expired++
 		s.expireJob(j)
 	}
 }
@@ -55,7 +56,7 @@ func (s *State) readyByWall(at slot, j *job) {
 		s.take(at, j)
 		s.makeReady(s.queues[j.queue], at, j)
 	}
-	if j.phase != Reserved {
+	if j.phase == Ready || j.phase == Buried {
 		s.watchWall(at, j)
 	}
 }

@@ -1,5 +1,7 @@
 package queue
 
+import "slices"
+
 // watchSet is what a session reserves from: its watched queues, in the order it
 // named them. Sessions that watch the same share one set.
 //
@@ -32,8 +34,12 @@ type member struct {
 	key        key // candidate: at most that of the queue's first job
 	pos        uint32
 	candidate  bool
-	bell       bool    // in queue.bells
 	prev, next *member // in the queue's ring
+
+	// See sleep.go.
+	bell     bool
+	ringing  bell // among queue.bells, if it is one
+	silentAt int  // in set.silent, if it is not
 }
 
 // memberRing is a chain of members; the zero value needs init.
@@ -73,7 +79,7 @@ func (s *State) add(w *watchSet, q *Queue) {
 	m := &member{set: w, queue: q, place: len(w.members)}
 	w.members = append(w.members, m)
 	w.of[q] = m
-	w.silent = append(w.silent, m)
+	m.silenced()
 	w.hash += hashQueue(q)
 	q.dormant.pushBack(m)
 	if q.deliverable() {
@@ -81,20 +87,34 @@ func (s *State) add(w *watchSet, q *Queue) {
 	}
 }
 
-// drop ends the watching of q; the last queue named takes its place in the order.
-func (w *watchSet) drop(q *Queue) {
+// drop ends the watching of q. The last queue named takes its place in the order,
+// or, inOrder, those behind it move up.
+func (w *watchSet) drop(q *Queue, inOrder bool) {
 	m := w.of[q]
 	delete(w.of, q)
 	w.hash -= hashQueue(q)
-	last := w.members[len(w.members)-1]
-	w.members[m.place] = last
-	last.place = m.place
-	w.members = w.members[:len(w.members)-1]
+	if inOrder {
+		w.members = slices.Delete(w.members, m.place, m.place+1)
+		for _, later := range w.members[m.place:] {
+			later.place--
+		}
+	} else {
+		w.members = swapOut(w.members, m.place, func(last *member) { last.place = m.place })
+	}
 	if m.candidate {
 		w.candidates.remove(m.pos)
 	}
 	m.unlink()
 	m.silence()
+}
+
+// swapOut takes the element at i out of from and moves the last there.
+func swapOut[T any](from []T, i int, moved func(T)) []T {
+	last := len(from) - 1
+	from[i] = from[last]
+	moved(from[i])
+	clear(from[last:])
+	return from[:last]
 }
 
 // dissolve takes the set, which no session watches any more, off its queues.

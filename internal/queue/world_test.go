@@ -99,7 +99,7 @@ func place() string {
 	var list []string
 	for {
 		f, more := frames.Next()
-		if strings.Contains(f.Function, "internal/queue.") {
+		if strings.Contains(f.Function, "/internal/queue.") || strings.Contains(f.Function, "/internal/sim.") {
 			list = append(list, fmt.Sprintf("%s:%d", f.Function[strings.LastIndex(f.Function, ".")+1:], f.Line))
 		}
 		if !more {

@@ -16,6 +16,7 @@ import (
 	"github.com/millrace/millrace/internal/beanstalk"
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/engine"
+	"github.com/millrace/millrace/internal/gearman"
 	"github.com/millrace/millrace/internal/netserve"
 	"github.com/millrace/millrace/internal/wal"
 )
@@ -29,7 +30,8 @@ const BeanstalkdVersion = "1.13+millrace-" + Version
 
 // Server is a running server.
 type Server struct {
-	Beanstalk net.Addr // where the beanstalk door listens
+	// Where the doors listen; nil: they are off.
+	Beanstalk, Gearman, GearmanHTTP net.Addr
 
 	o      config.Options
 	log    *slog.Logger
@@ -90,12 +92,6 @@ func Start(o config.Options, log *slog.Logger) (*Server, error) {
 
 // listen binds the addresses of the doors.
 func (s *Server) listen() error {
-	s.door = beanstalk.New(beanstalk.Options{
-		MaxJobSize: uint32(s.o.MaxJobSize),
-		MaxWatched: uint64(s.o.MaxWatched),
-		Version:    BeanstalkdVersion,
-		Binlog:     s.binlogStats,
-	})
 	s.net = netserve.New(netserve.Options{
 		NewPort:            func(wake func()) netserve.Port { return s.engine.NewPort(wake) },
 		Logger:             s.log,
@@ -107,21 +103,54 @@ func (s *Server) listen() error {
 	if err != nil {
 		return err
 	}
-	o := netserve.ListenOptions{TLS: tls, AllowPublic: s.o.InsecurePublic}
 	inherited, err := netserve.Inherited()
 	if err != nil {
 		return err
 	}
-	if len(inherited) == 0 {
-		s.Beanstalk, err = s.net.Listen(s.o.Beanstalk, s.door, o)
-		return err
+	for _, e := range s.entrances() {
+		if e.address == config.Off {
+			continue
+		}
+		o := netserve.ListenOptions{TLS: tls, AllowPublic: s.o.InsecurePublic}
+		if len(inherited) > 0 {
+			*e.bound = inherited[0].Addr()
+			err = s.net.ListenOn(inherited[0], e.door, o)
+			inherited = inherited[1:]
+		} else {
+			*e.bound, err = s.net.Listen(e.address, e.door, o)
+		}
+		if err != nil {
+			return err
+		}
 	}
-	for _, extra := range inherited[1:] {
-		s.log.Warn("more than one listening socket was inherited: only the first is used", "ignored", extra.Addr())
+	for _, extra := range inherited {
+		s.log.Warn("more listening sockets were inherited than there are doors", "ignored", extra.Addr())
 		extra.Close()
 	}
-	s.Beanstalk = inherited[0].Addr()
-	return s.net.ListenOn(inherited[0], s.door, o)
+	return nil
+}
+
+// entrance is a door and where it is to listen.
+type entrance struct {
+	address string // or Off
+	door    netserve.Door
+	bound   *net.Addr
+}
+
+// entrances makes the doors. Sockets that were inherited are theirs in this order.
+func (s *Server) entrances() []entrance {
+	s.door = beanstalk.New(beanstalk.Options{
+		MaxJobSize: uint32(s.o.MaxJobSize),
+		MaxWatched: uint64(s.o.MaxWatched),
+		Version:    BeanstalkdVersion,
+		Binlog:     s.binlogStats,
+	})
+	g := gearman.New(s.gearmanOptions())
+	return []entrance{
+		{s.o.Beanstalk, s.door, &s.Beanstalk},
+		{s.o.Gearman.Address, g, &s.Gearman},
+		{s.o.Gearman.HTTP, gearman.HTTP{Door: g}, &s.GearmanHTTP},
+	}
 }
 
 // requestTimeout turns the option's 0, for ever, into netserve's.

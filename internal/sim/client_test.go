@@ -11,8 +11,9 @@ import (
 // client is a driver with its sessions, as netserve has: it runs what they ask and
 // holds the answers back until they are published.
 type client struct {
+	server   *server
 	port     *engine.Port
-	sessions map[queue.SessionID]*session
+	sessions []*session
 	held     []heldOutput
 }
 
@@ -23,12 +24,12 @@ type heldOutput struct {
 
 // session is a session as its own end sees it.
 type session struct {
-	c       *client
-	id      queue.SessionID
-	pending map[uint32]*pending
-	blocked bool // in a reserve
-	lost    bool
-	holds   []*fact
+	c         *client
+	id        queue.SessionID
+	pending   map[uint32]*pending
+	blocked   bool // in a reserve, a kick or a purge
+	cancelled bool
+	holds     []*fact
 }
 
 // pending is a request that is not answered.
@@ -41,8 +42,21 @@ type pending struct {
 func (c *client) open() *session {
 	s := &session{c: c, pending: map[uint32]*pending{}}
 	s.id = c.port.Open(0, 0)
-	c.sessions[s.id] = s
+	c.sessions = append(c.sessions, s)
 	return s
+}
+
+// find returns a session of c, or nil.
+func (c *client) find(id queue.SessionID) *session {
+	i := slices.IndexFunc(c.sessions, func(s *session) bool { return s.id == id })
+	if i < 0 {
+		return nil
+	}
+	return c.sessions[i]
+}
+
+func (c *client) remove(s *session) {
+	c.sessions = slices.DeleteFunc(c.sessions, func(o *session) bool { return o == s })
 }
 
 // turn runs what was asked and returns the answers that may leave, in order.

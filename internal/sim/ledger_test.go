@@ -13,6 +13,7 @@ import (
 // ledger is what the clients know, over all lives of the server.
 type ledger struct {
 	facts  map[uint64]*fact // by the token in the body
+	all    []*fact          // the same, in the order they were put
 	byID   map[queue.JobID]*fact
 	tokens uint64
 	err    error
@@ -27,10 +28,13 @@ type fact struct {
 
 	put, deleted knowledge
 	// In this life of the server:
+	askers    int           // requests about it that are not answered
 	notBefore time.Time     // it is not ready earlier, unless it is kicked
 	readyBy   time.Time     // it is not delayed later
-	kicked    bool          // somebody tried to
+	delayedAt time.Time     // when that was asked for
+	kickedAt  time.Time     // when something was asked that makes it ready
 	holder    *session      // has it, as far as is known
+	freed     uint32        // the last request of anybody before the last holder was known to have it no more
 	from, by  time.Time     // when the lease began, at the earliest and the latest
 	ttr       time.Duration // of the lease
 }
@@ -49,6 +53,10 @@ const (
 	yes
 )
 
+func (f *fact) String() string {
+	return fmt.Sprintf("job %d (put in batch %d, of %d bytes)", f.id, f.put.index, len(f.body))
+}
+
 // slack is how much virtual time may pass between a decision and its answer.
 const slack = 20 * time.Millisecond
 
@@ -66,6 +74,7 @@ func (l *ledger) expect(size int) *fact {
 		f.body = append(f.body, byte(l.tokens)+byte(i>>3))
 	}
 	l.facts[f.token] = f
+	l.all = append(l.all, f)
 	return f
 }
 
@@ -102,6 +111,7 @@ func (l *ledger) named(f *fact, id queue.JobID) {
 
 func (l *ledger) forget(f *fact) {
 	delete(l.facts, f.token)
+	l.all = slices.DeleteFunc(l.all, func(o *fact) bool { return o == f })
 	if l.byID[f.id] == f {
 		delete(l.byID, f.id)
 	}
@@ -120,12 +130,14 @@ func (l *ledger) answered(s *session, p *pending, r queue.Result, now time.Time,
 	case queue.OpPeek:
 		if r.Err == queue.OK {
 			l.meet(r.ID, r.Body)
-		} else if l.there(f, nil) {
-			l.failf("job %d was acknowledged and is gone", f.id)
+		} else if f.there() {
+			l.failf("%v was acknowledged and is gone", f)
 		}
 	case queue.OpJobStats:
 		if r.Err == queue.OK {
 			l.inTime(f, r.Info.(*queue.JobStats), now)
+		} else if f.there() {
+			l.failf("%v was acknowledged and is gone", f)
 		}
 	}
 }
@@ -134,7 +146,7 @@ func (l *ledger) answeredPut(f *fact, p *pending, r queue.Result, now time.Time,
 	switch r.Err {
 	case queue.OK:
 		f.put = knowledge{yes, index}
-		f.notBefore, f.readyBy = p.sent.Add(p.Delay), now.Add(p.Delay)
+		f.delay(p, now)
 		l.named(f, r.ID)
 	case queue.ErrNoSpace:
 		l.forget(f)
@@ -157,12 +169,21 @@ func (l *ledger) answeredReserve(s *session, p *pending, r queue.Result, now tim
 	if h := f.holder; h != nil && now.Before(f.from.Add(f.ttr)) && !h.asks(f) {
 		l.failf("job %d was given to two sessions", f.id)
 	}
-	if p.Op == queue.OpReserve && now.Before(f.notBefore) && !f.kicked {
+	if p.Op == queue.OpReserve && f.early(now) {
 		l.failf("job %d was given out %v early", f.id, f.notBefore.Sub(now))
 	}
 	f.hold(s)
 	f.from, f.by, f.ttr = now.Add(-slack), now, f.leaseTime()
-	f.kicked = true // when its lease ends it is ready
+	f.kickedAt = now // when its lease ends it is ready
+}
+
+func (f *fact) delay(p *pending, now time.Time) {
+	f.delayedAt, f.notBefore, f.readyBy = p.sent, p.sent.Add(p.Delay), now.Add(p.Delay)
+}
+
+// early says whether job f cannot be ready yet.
+func (f *fact) early(now time.Time) bool {
+	return now.Before(f.notBefore) && f.kickedAt.Before(f.delayedAt) && f.askers == 0
 }
 
 // leaseTime is a part of the job's identity, so that nothing need be remembered.
@@ -172,6 +193,7 @@ var leaseTimes = []time.Duration{time.Second, 3 * time.Second, 10 * time.Second,
 
 func (f *fact) hold(s *session) {
 	if f.holder != nil {
+		f.freed = f.holder.c.server.seq
 		f.holder.holds = slices.DeleteFunc(f.holder.holds, func(o *fact) bool { return o == f })
 	}
 	f.holder = s
@@ -191,46 +213,46 @@ func (s *session) asks(f *fact) bool {
 	return false
 }
 
-// there says whether job f must exist. s is who asks, and may have done something
-// about it.
-func (l *ledger) there(f *fact, s *session) bool {
-	return f.put.state == yes && f.deleted.state == no && !f.contested(s)
+// there says whether job f must exist: it was put, and nobody may have deleted it.
+func (f *fact) there() bool {
+	return f.put.state == yes && f.deleted.state == no && f.askers == 0
 }
-
-// contested says whether another session's request about f is under way.
-func (f *fact) contested(s *session) bool { return f.askers > 1 || f.askers == 1 && s == nil }
 
 func (l *ledger) answeredJob(s *session, p *pending, r queue.Result, now time.Time, index uint64) {
 	f := p.fact
-	sure := f.holder == s && !f.contested(s) && now.Before(f.from.Add(f.ttr))
+	sure := f.holder == s && f.there() && now.Before(f.from.Add(f.ttr))
 	over := f.holder == s && p.sent.After(f.by.Add(f.ttr+slack))
 	switch {
 	case r.Err == queue.ErrNoSpace:
 		return
-	case r.Err == queue.ErrNotFound && sure && l.there(f, s):
+	case r.Err == queue.ErrNotFound && sure:
 		l.failf("the lease of job %d ended %v early, or the job is lost", f.id, f.from.Add(f.ttr).Sub(now))
-	case r.Err == queue.ErrNotFound && p.Op == queue.OpDelete && f.holder == nil && l.there(f, s):
-		l.failf("job %d was acknowledged and is gone", f.id)
+	case r.Err == queue.ErrNotFound && p.Op == queue.OpDelete && f.holder == nil && p.Seq > f.freed && f.there() && !s.c.server.reserving():
+		l.failf("%v was acknowledged and is gone", f)
 	case r.Err == queue.OK && p.Op != queue.OpDelete && over:
 		l.failf("the lease of job %d was over for %v, and still held", f.id, p.sent.Sub(f.by.Add(f.ttr)))
-	case r.Err == queue.OK && p.Op == queue.OpDelete && f.holder != nil && f.holder != s && now.Before(f.from.Add(f.ttr)) && !f.contested(s):
+	case r.Err == queue.OK && p.Op == queue.OpDelete && f.holder != nil && f.holder != s && now.Before(f.from.Add(f.ttr)) && f.askers == 0:
 		l.failf("job %d was deleted while another session held it", f.id)
 	}
 	if r.Err != queue.OK {
 		return
 	}
-	switch p.Op {
-	case queue.OpTouch:
-		f.from, f.by = p.sent, now
-	case queue.OpDelete, queue.OpAck:
+	if p.Op == queue.OpDelete || p.Op == queue.OpAck {
 		if f.deleted.state == yes {
 			l.failf("job %d was deleted twice", f.id)
 		}
 		f.deleted = knowledge{yes, index}
 		f.hold(nil)
+	}
+	if f.holder != s {
+		return // it was given to another before this answer was read
+	}
+	switch p.Op {
+	case queue.OpTouch:
+		f.from, f.by = p.sent, now
 	case queue.OpRelease:
 		f.hold(nil)
-		f.notBefore, f.readyBy, f.kicked = p.sent.Add(p.Delay), now.Add(p.Delay), false
+		f.delay(p, now)
 	case queue.OpBury:
 		f.hold(nil)
 		f.notBefore, f.readyBy = time.Time{}, time.Time{}
@@ -241,11 +263,11 @@ func (l *ledger) answeredJob(s *session, p *pending, r queue.Result, now time.Ti
 func (l *ledger) inTime(f *fact, info *queue.JobStats, now time.Time) {
 	switch info.Phase {
 	case queue.Delayed:
-		if !f.readyBy.IsZero() && now.After(f.readyBy.Add(slack)) && f.askers <= 1 {
+		if !f.readyBy.IsZero() && now.After(f.readyBy.Add(slack)) && f.askers == 0 {
 			l.failf("job %d is delayed %v longer than asked", f.id, now.Sub(f.readyBy))
 		}
 	case queue.Ready:
-		if now.Before(f.notBefore) && !f.kicked && f.askers <= 1 {
+		if f.early(now) {
 			l.failf("job %d is ready %v early", f.id, f.notBefore.Sub(now))
 		}
 	case queue.Reserved:
@@ -258,7 +280,7 @@ func (l *ledger) inTime(f *fact, info *queue.JobStats, now time.Time) {
 // reconcile starts a new life of the server, which knows the batches up to index.
 // What a later batch said is as if it had never been answered.
 func (l *ledger) reconcile(index uint64) {
-	for _, f := range l.facts {
+	for _, f := range l.all {
 		if f.put.state == yes && f.put.index > index {
 			f.put.state = unknown
 		}
@@ -266,29 +288,33 @@ func (l *ledger) reconcile(index uint64) {
 			f.deleted.state = unknown
 		}
 		f.holder, f.askers = nil, 0
-		f.notBefore, f.readyBy, f.kicked = time.Time{}, time.Time{}, true
+		f.notBefore, f.readyBy = time.Time{}, time.Time{}
 	}
 }
 
-// audit compares what is known with all jobs there are. After it, everything is.
-func (l *ledger) audit(found map[queue.JobID]queue.Body) {
+// audit compares what is known with all jobs there are, after the batch with the
+// given index, or, if that is 0, as the life begins: then everything is known after it.
+func (l *ledger) audit(found map[queue.JobID]queue.Body, index uint64) {
 	for id, body := range found {
 		if f := l.meet(id, body); f != nil {
-			f.put, f.deleted = knowledge{state: yes}, knowledge{}
+			f.deleted = knowledge{}
+			if f.put.state != yes {
+				f.put = knowledge{yes, index}
+			}
 		}
 	}
-	for _, f := range l.facts {
+	for _, f := range slices.Clone(l.all) {
 		_, there := found[f.id]
 		switch {
-		case there:
-		case f.put.state == yes && f.deleted.state == no:
-			l.failf("job %d was acknowledged and is lost", f.id)
-		case f.put.state == yes && f.put.index > 0 && f.deleted.state == yes:
-			// It stays known, so that it may not come back.
-		case f.deleted.state == unknown:
-			f.deleted = knowledge{state: yes}
+		case there, f.deleted.state == yes: // so that it may not come back
 		case f.put.state == unknown:
-			l.forget(f)
+			if index == 0 {
+				l.forget(f)
+			}
+		case f.deleted.state == no:
+			l.failf("%v was acknowledged and is lost", f)
+		default:
+			f.deleted = knowledge{yes, index}
 		}
 	}
 }

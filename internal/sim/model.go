@@ -66,6 +66,8 @@ type line struct {
 	pauseEnd               int64
 	pause                  time.Duration
 	total, deletes, pauses uint64
+	expired                uint64
+	waited                 time.Duration
 	gone                   bool
 }
 
@@ -79,6 +81,7 @@ type session struct {
 	ttr   time.Duration
 	until int64
 	soon  bool
+	take  bool
 }
 
 // long is a kick or a purge that takes several steps.
@@ -125,7 +128,7 @@ func (m *Model) Restart() {
 	m.waiting, m.long, m.timeouts, m.total, m.expired = nil, nil, 0, 0, 0
 	m.nextID = m.lastPut + 1 // ids that were skipped may be used
 	for _, l := range m.lines {
-		l.total, l.deletes, l.pauses = 0, 0, 0
+		l.total, l.deletes, l.pauses, l.expired, l.waited = 0, 0, 0, 0, 0
 	}
 	for _, j := range m.jobs {
 		j.Reserves, j.Timeouts, j.HeldBy = 0, 0, 0
@@ -163,6 +166,7 @@ func (m *Model) Advance() {
 	}
 	for _, j := range m.sorted(func(j *job) bool { return m.expires(j) <= m.now }, byID) {
 		m.expired++
+		j.line.expired++
 		m.remove(j)
 	}
 	for _, w := range slices.Clone(m.long) {
@@ -316,13 +320,26 @@ func (m *Model) offer(l *line) {
 		}
 		w := m.sessions[chosen]
 		m.waiting = slices.DeleteFunc(m.waiting, func(o *session) bool { return o == w })
-		m.lease(w, j, w.seq, w.ttr)
+		m.hand(w, j, w.seq, w.ttr, w.take)
 	}
+}
+
+// hand gives job j to s: for good, or for a lease.
+func (m *Model) hand(s *session, j *job, seq uint32, ttr time.Duration, take bool) {
+	if !take {
+		m.lease(s, j, seq, ttr)
+		return
+	}
+	j.line.waited = time.Duration(m.now - j.created)
+	j.line.deletes++
+	m.answerJob(s, seq, j)
+	m.remove(j)
 }
 
 func (m *Model) lease(s *session, j *job, seq uint32, ttr time.Duration) {
 	j.Phase, j.holder, j.end = queue.Reserved, s, m.end(j, ttr)
 	j.HeldBy = s.door
+	j.line.waited = time.Duration(m.now - j.created)
 	j.Reserves++
 	m.answerJob(s, seq, j)
 }

@@ -13,7 +13,7 @@ func (m *Model) Do(r queue.Request, room queue.Room) {
 	if s == nil {
 		return
 	}
-	if needs(r.Op) > room {
+	if needs(r.Op) > room || r.Flags&queue.FlagTake != 0 && room < queue.RoomToDelete {
 		m.answer(s, r.Seq, Answer{Err: queue.ErrNoSpace})
 		return
 	}
@@ -143,7 +143,7 @@ func (m *Model) close(s *session) {
 			delete(m.uploads, k)
 		}
 	}
-	for _, j := range m.jobs {
+	for _, j := range slices.Clone(m.jobs) {
 		if j.holder == s {
 			m.giveBack(j)
 		}
@@ -198,17 +198,17 @@ func (m *Model) reserve(s *session, r *queue.Request) (Answer, bool) {
 	j := m.first(func(j *job) bool {
 		return j.Phase == queue.Ready && j.line.pauseEnd == 0 && slices.Contains(from, j.line)
 	}, byUrgency)
-	soon := r.Flags&queue.FlagDeadlineSoon != 0
+	soon, take := r.Flags&queue.FlagDeadlineSoon != 0, r.Flags&queue.FlagTake != 0
 	switch {
 	case j != nil:
-		m.lease(s, j, r.Seq, r.TTR)
+		m.hand(s, j, r.Seq, r.TTR, take)
 		return Answer{}, false
 	case soon && m.leaseEnd(s)-int64(queue.DeadlineMargin) <= m.now:
 		return Answer{Err: queue.ErrDeadlineSoon}, true
 	case r.Timeout == 0 || len(r.Queue) > 0:
 		return Answer{Err: queue.ErrTimedOut}, true
 	}
-	s.seq, s.ttr, s.soon, s.until = r.Seq, r.TTR, soon, forever
+	s.seq, s.ttr, s.soon, s.take, s.until = r.Seq, r.TTR, soon, take, forever
 	if r.Timeout > 0 {
 		s.until = m.now + int64(r.Timeout)
 	}
@@ -307,7 +307,7 @@ func (m *Model) tell(s *session, r *queue.Request) Answer {
 	if l == nil {
 		return notFound
 	}
-	info := &queue.QueueStats{Name: l.name, Counts: m.counts(l), TotalJobs: l.total, Deletes: l.deletes, Pauses: l.pauses, Low: m.low(l)}
+	info := &queue.QueueStats{Name: l.name, Counts: m.counts(l), TotalJobs: l.total, Deletes: l.deletes, Pauses: l.pauses, Low: m.low(l), Expired: l.expired, Waited: l.waited}
 	for _, o := range m.sessions {
 		if o.used == l {
 			info.Using++
@@ -334,6 +334,7 @@ func (m *Model) counts(l *line) (c queue.Counts) {
 		switch j.Phase {
 		case queue.Ready:
 			c.Ready++
+			c.Bytes += uint64(len(j.body))
 			if j.Pri < queue.UrgentBelow {
 				c.Urgent++
 			}

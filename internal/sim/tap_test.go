@@ -5,8 +5,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"runtime"
 	"sync"
 	"time"
 
@@ -21,22 +19,26 @@ type history struct {
 	err     error
 }
 
-// tap sits between an engine and its log, which it makes slow to begin, and writes
-// down what goes either way. It checks that the log gives back what it was given.
+// tap sits between an engine and its log, which gets what it is asked when the
+// simulation says so, and writes down what goes either way. It checks that the log
+// gives back what it was given.
 type tap struct {
 	engine.Log
-	h     *history
-	rnd   *rand.Rand
-	calls chan func() // to the log, in order
-	done  chan struct{}
+	h         *history
+	saw       *sights
+	allowed   chan int      // calls to the log
+	snapshots chan struct{} // each lets one go on
+	done      chan struct{}
 
-	mu       sync.Mutex
-	leads    bool
-	index    uint64 // of the last batch that is committed
-	must     uint64 // of the last that must come back
-	commits  []commit
-	shadow   *queue.State // what the log says, before this life
-	finished bool
+	mu      sync.Mutex
+	calls   []func() // to the log, in order
+	free    bool     // all calls are allowed
+	leads   bool
+	found   uint64 // the last batch of the life before
+	index   uint64 // of the last batch that is committed
+	must    uint64 // of the last that must come back
+	commits []commit
+	shadow  *queue.State // what the log says, before this life
 }
 
 // commit is when a batch was committed.
@@ -45,18 +47,54 @@ type commit struct {
 	at    time.Time
 }
 
-func newTap(log engine.Log, h *history, must uint64, rnd *rand.Rand) *tap {
-	t := &tap{Log: log, h: h, must: must, rnd: rnd, calls: make(chan func(), 4096), done: make(chan struct{}), shadow: queue.New(true)}
+func newTap(log engine.Log, w *world) *tap {
+	t := &tap{
+		Log: log, h: w.log, saw: w.saw, must: w.must, free: true, shadow: queue.New(true),
+		allowed: make(chan int, 4096), snapshots: make(chan struct{}), done: make(chan struct{}),
+	}
 	go func() {
 		defer close(t.done)
-		for call := range t.calls {
-			for range t.rnd.IntN(6) {
-				runtime.Gosched()
+		for n := range t.allowed {
+			for range n {
+				t.pass()
 			}
-			call()
 		}
 	}()
 	return t
+}
+
+// call has the log asked something, after what it was asked before. t.mu is held.
+func (t *tap) call(f func()) {
+	t.calls = append(t.calls, f)
+	if t.free {
+		t.allowed <- 1
+	}
+}
+
+// pass lets one call through.
+func (t *tap) pass() {
+	t.mu.Lock()
+	if len(t.calls) == 0 {
+		t.mu.Unlock()
+		return
+	}
+	call := t.calls[0]
+	t.calls = t.calls[1:]
+	t.mu.Unlock()
+	call()
+}
+
+// allow lets n more calls through.
+func (t *tap) allow(n int) { t.allowed <- n }
+
+// setFree lets all calls through from now on, or none.
+func (t *tap) setFree(free bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.free = free
+	if free {
+		t.allowed <- len(t.calls)
+	}
 }
 
 func (t *tap) Open(m engine.Machine) error { return t.Log.Open(tapped{m, t}) }
@@ -65,31 +103,51 @@ func (t *tap) Append(batch []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.h.batches = append(t.h.batches, bytes.Clone(batch))
-	t.calls <- func() { t.Log.Append(batch) }
+	t.call(func() { t.Log.Append(batch) })
 }
 
-func (t *tap) Confirm(ticket uint64) { t.calls <- func() { t.Log.Confirm(ticket) } }
+func (t *tap) Confirm(ticket uint64) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.call(func() { t.Log.Confirm(ticket) })
+}
 
 func (t *tap) Close() error {
-	close(t.calls)
+	t.setFree(true)
+	close(t.allowed)
 	<-t.done
 	return t.Log.Close()
 }
 
-// committed returns the last batch that is committed.
+func (t *tap) Snapshot(index uint64, v engine.View) error {
+	<-t.snapshots
+	err := t.Log.Snapshot(index, v)
+	if err == nil {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.saw.snapshots++
+	}
+	return err
+}
+
+// committed returns the last batch that is committed; 0 before recovery is over.
 func (t *tap) committed() uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if !t.leads {
+		return 0
+	}
 	return t.index
 }
 
-// committedBy returns the last batch that was committed at a time.
-func (t *tap) committedBy(at time.Time) (index uint64) {
+// committedBy returns the last batch that was committed at a time, or recovered.
+func (t *tap) committedBy(at time.Time) uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	index := t.found
 	for _, c := range t.commits {
 		if !c.at.After(at) {
-			index = c.index
+			index = max(index, c.index)
 		}
 	}
 	return index
@@ -138,6 +196,7 @@ func (m tapped) Restore(r engine.SnapshotReader) error {
 			t.index = uint64(i + 1)
 		}
 	}
+	t.saw.restored++
 	if t.index == 0 {
 		t.fail("the snapshot is of batch %d of epoch %d, which was never offered", seq, epoch)
 	}
@@ -170,8 +229,9 @@ func (m tapped) Apply(index, term uint64, batch []byte) error {
 		t.fail("batch %d is not what was offered", index)
 	}
 	t.index = index
-	t.commits = append(t.commits, commit{index, time.Now()})
-	if !t.leads {
+	if t.leads {
+		t.commits = append(t.commits, commit{index, time.Now()})
+	} else {
 		t.mirror(batch)
 	}
 	t.mu.Unlock()
@@ -200,7 +260,7 @@ func (m tapped) Lead(term uint64) {
 		t.h.batches = t.h.batches[:t.index]
 		t.compare()
 	}
-	t.leads = true
+	t.leads, t.found = true, t.index
 	t.mu.Unlock()
 	m.Machine.Lead(term)
 }

@@ -1,8 +1,6 @@
 package crash
 
 import (
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -136,97 +134,4 @@ func TestLocked(t *testing.T) {
 	jobs.check(t, c)
 	first.Kill()
 	jobs.check(t, connect(t, daemon.Serve(t, dir).Addr))
-}
-
-// TestBitFlips flips single bits of what a server left. It starts with exactly what
-// was there, or refuses to.
-func TestBitFlips(t *testing.T) {
-	t.Parallel()
-	rnd, dir, jobs := random(t), t.TempDir(), newStock()
-	s := daemon.Serve(t, dir)
-	c := connect(t, s.Addr)
-	for range 60 {
-		jobs.put(c, newBody(rnd, "flip", rnd.IntN(500)))
-	}
-	jobs.work(t, c, 20)
-	last := c.mustPut(t, "the last frame may be taken for one that a crash tore")
-	jobs.bodies[last] = "the last frame may be taken for one that a crash tore"
-	s.Signal(syscall.SIGTERM)
-	s.Wait(answerLimit)
-	written := writtenBytes(t, dir)
-	refused := 0
-	for i := range 1 + *flips {
-		at := written[rnd.IntN(len(written))]
-		bit := byte(1) << rnd.IntN(8)
-		if i == 0 {
-			bit = 0 // a copy as it was has to start
-		}
-		name := strings.TrimPrefix(at.file, dir+"/")
-		what := fmt.Sprintf("bit %#x of byte %d in %s", bit, at.offset, name)
-		copied := t.TempDir()
-		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
-			t.Fatal(err)
-		}
-		flip(t, filepath.Join(copied, name), at.offset, bit)
-		s := daemon.Start(t, daemon.ServeCommand(copied))
-		if err := s.WaitListening(); errors.Is(err, daemon.ErrEnded) {
-			refused++
-			if bit == 0 {
-				t.Fatalf("the server refuses a copy:\n%s", s.Output())
-			}
-			if !strings.Contains(s.Output(), name) {
-				t.Errorf("%s: the server refuses without naming the file:\n%s", what, s.Output())
-			}
-			continue
-		} else if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		ids := jobs.missing(t, connect(t, s.Addr))
-		if len(ids) > 1 || len(ids) == 1 && ids[0] != last {
-			t.Errorf("%s: jobs %v are gone", what, ids)
-		}
-		s.Kill()
-	}
-	t.Logf("%d of %d flips were refused", refused, *flips)
-}
-
-// place is a byte of a file.
-type place struct {
-	file   string
-	offset int64
-}
-
-// writtenBytes are the places near bytes other than zero: a flip in space that is
-// not used yet shows little.
-func writtenBytes(t *testing.T, dir string) (places []place) {
-	t.Helper()
-	const near = 16
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		for i := range data {
-			if strings.Trim(string(data[max(0, i-near):min(len(data), i+near)]), "\x00") != "" {
-				places = append(places, place{path, int64(i)})
-			}
-		}
-		return err
-	})
-	if err != nil || len(places) == 0 {
-		t.Fatalf("nothing was written to %s: %v", dir, err)
-	}
-	return places
-}
-
-func flip(t *testing.T, path string, offset int64, bit byte) {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[offset] ^= bit
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
 }

@@ -11,21 +11,31 @@ import (
 // largeJobs lets bodies be larger than one record of a log.
 const largeJobs = "--max-job-size=1MiB"
 
+// frequently has a snapshot written, and old segments recycled, all the time.
+const frequently = "--snapshot-bytes=200KiB"
+
 // TestKill kills the server at random moments of load, of recovery and of start,
 // and audits what it acknowledged before.
 func TestKill(t *testing.T) {
 	t.Parallel()
+	t.Run("log", func(t *testing.T) { testKill(t, largeJobs) })
+	t.Run("snapshots", func(t *testing.T) { testKill(t, largeJobs, frequently) })
+	t.Run("written only", func(t *testing.T) { testKill(t, largeJobs, frequently, "--sync=never") })
+}
+
+func testKill(t *testing.T, args ...string) {
+	t.Parallel()
 	rnd, dir := random(t), t.TempDir()
 	f := newFleet(t, rnd, 8)
 	for range *kills {
-		s := daemon.Serve(t, dir, largeJobs)
+		s := daemon.Serve(t, dir, args...)
 		f.check(s)
 		f.start(s.Addr)
 		f.until(s, 1+rnd.IntN(2000))
 		s.Kill()
 		f.stopped()
 		if rnd.IntN(3) == 0 {
-			s := daemon.Start(t, daemon.ServeCommand(dir, largeJobs))
+			s := daemon.Start(t, daemon.ServeCommand(dir, args...))
 			select {
 			case <-time.After(time.Duration(rnd.IntN(30)) * time.Millisecond):
 			case <-s.Exited():
@@ -34,7 +44,7 @@ func TestKill(t *testing.T) {
 			s.Kill()
 		}
 	}
-	f.finish(daemon.Serve(t, dir, largeJobs))
+	f.finish(daemon.Serve(t, dir, args...))
 }
 
 // TestTerm asks the server to end while it is under load.

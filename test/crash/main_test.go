@@ -20,7 +20,7 @@ import (
 var (
 	kills   = flag.Int("kills", 8, "how often TestKill kills the server")
 	seed    = flag.Uint64("seed", 0, "of the random choices; 0 chooses one")
-	flips   = flag.Int("flips", 40, "how many bits TestBitFlips flips, one at a time")
+	flips   = flag.Int("flips", 40, "how many bits TestDamage flips in each directory, one at a time")
 	require = flag.Bool("require", false, "fail instead of skipping what needs root or strace")
 )
 
