@@ -41,7 +41,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) int {
 }
 
 func (o *benchOptions) declare() *config.Set {
-	about := "Measure a server of the beanstalkd protocol, or compare two that take turns in short\n" +
+	about := "Measure a server of the beanstalkd protocol (or memcached's), or compare two that take turns in short\n" +
 		"rounds. The jobs go into tubes of their own and are taken out again.\n\nScenarios (\"all\" is every one):"
 	for _, s := range bench.Scenarios() {
 		about += fmt.Sprintf("\n  %-11s %s", s.Name, s.About)
@@ -53,6 +53,7 @@ func (o *benchOptions) declare() *config.Set {
 	s.Var(config.Count(&o.PID), "pid", "PID", "process of the server, to show its CPU time and memory")
 	s.Var(config.Count(&o.VersusPID), "vs-pid", "PID", "process of the server compared with")
 	s.Group("Load")
+	s.Var(config.OneOf(&o.Protocol, bench.Beanstalk, bench.Memcache), "protocol", "WORD", "beanstalk, or memcache: put, cycle and pingpong alone, where a job is a\nset and its get, so that memcached itself can be compared with")
 	s.Var(config.Text(&o.scenarios), "scenario", "LIST", "what to measure, separated by commas")
 	s.Var(config.Count(&o.Conns), "conns", "N", "connections of the put scenario")
 	s.Var(config.Count(&o.Producers), "producers", "N", "connections that put, in every cycle")
@@ -78,6 +79,7 @@ func (o *benchOptions) declare() *config.Set {
 	s.Examples = []string{
 		"millrace bench --server 127.0.0.1:11300  # the usual three scenarios",
 		"millrace bench --vs 127.0.0.1:11301 --scenario cycle --depth 16  # two servers side by side",
+		"millrace bench --protocol memcache --server 127.0.0.1:22133 --vs 127.0.0.1:11211 --scenario cycle",
 		"millrace bench --scenario idle --pid $(pidof millrace)  # with its CPU time and memory",
 	}
 	return s

@@ -30,6 +30,7 @@ func commands() []command {
 	return []command{
 		{"serve", "start the server", serveCommand},
 		{"beanstalkd", "start it with the arguments of beanstalkd, in its place", beanstalkdCommand},
+		{"gearmand", "start it with the arguments of gearmand, in its place", gearmandCommand},
 		{"put", "put a job", putCommand},
 		{"reserve", "take one job and print it", reserveCommand},
 		{"work", "run a command for each job", workCommand},
@@ -46,8 +47,11 @@ func main() {
 
 // run is main as a function: name is what the binary was called.
 func run(name string, args []string, stdout, stderr io.Writer) int {
-	if name == "beanstalkd" {
+	switch name {
+	case "beanstalkd":
 		return beanstalkdCommand(args, stdout, stderr)
+	case "gearmand":
+		return gearmandCommand(args, stdout, stderr)
 	}
 	if len(args) == 0 {
 		printUsage(stderr)

@@ -79,7 +79,7 @@ func TestUsageErrors(t *testing.T) {
 		{nil, "Usage:"},
 		{[]string{"serv"}, "millrace: there is no command \"serv\"; `millrace help` lists them"},
 		{[]string{"serve", "now"}, `millrace: serve takes options only; take "now" away`},
-		{[]string{"serve", "--beanstalk", "off", "--gearman", "off"}, "millrace: every door is off"},
+		{[]string{"serve", "--beanstalk", "off", "--gearman", "off", "--memcache", "off"}, "millrace: every door is off"},
 		{[]string{"serve", "--tls-cert", "x"}, "millrace: --tls-cert and --tls-key belong together"},
 		{[]string{"put", "--pri", "-1", "x"}, `millrace: invalid value "-1" for --pri: must be a whole number from 0 to 4294967295`},
 		{[]string{"put", "--lines", "x"}, "millrace: with --lines the jobs come on standard input"},

@@ -14,7 +14,7 @@ import (
 
 func serveCommand(args []string, stdout, stderr io.Writer) int {
 	o := config.Defaults(os.Getenv)
-	s := config.NewSet("millrace serve", "", "Start the server. Without options it listens on this machine only, keeps every job it\nhas acknowledged on disk, and speaks the protocols of beanstalkd and Gearman.")
+	s := config.NewSet("millrace serve", "", "Start the server. Without options it listens on this machine only, keeps every job it\nhas acknowledged on disk, and speaks the protocols of beanstalkd, Gearman and memcached.")
 	o.Declare(s)
 	s.Examples = []string{
 		"millrace serve",
@@ -29,12 +29,13 @@ func serveCommand(args []string, stdout, stderr io.Writer) int {
 	if len(rest) > 0 {
 		return usageError(stderr, fmt.Errorf("serve takes options only; take %q away", rest[0]))
 	}
+	o.Given = s.Given
 	if err := o.Check(); err != nil {
 		return usageError(stderr, err)
 	}
 	err := server.Run(o, newLogger(o, stderr), func(s *server.Server) { printBanner(stdout, o, s) })
 	if start := (*server.StartError)(nil); errors.As(err, &start) && start.Stage == server.StageListen {
-		err = fmt.Errorf("%w (`millrace serve --help`: --beanstalk, --gearman, --tls-cert, --insecure-public)", err)
+		err = fmt.Errorf("%w (`millrace serve --help`: --beanstalk, --gearman, --memcache, --tls-cert, --insecure-public)", err)
 	}
 	if err != nil {
 		return failure(stderr, err)
@@ -68,7 +69,7 @@ func printBanner(w io.Writer, o config.Options, s *server.Server) {
 	for _, door := range []struct {
 		name  string
 		bound net.Addr
-	}{{"beanstalk", s.Beanstalk}, {"gearman", s.Gearman}, {"  by HTTP", s.GearmanHTTP}} {
+	}{{"beanstalk", s.Beanstalk}, {"gearman", s.Gearman}, {"  by HTTP", s.GearmanHTTP}, {"memcache", s.Memcache}, {"  with keys", s.MemcacheKV}} {
 		if door.bound != nil {
 			fmt.Fprintf(w, "  %-9s  %s\n", door.name, shownAddress(door.bound))
 		}

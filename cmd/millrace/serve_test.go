@@ -164,7 +164,7 @@ func TestIdleWorkerEnds(t *testing.T) {
 
 func TestUnixSocket(t *testing.T) {
 	address := "unix:" + filepath.Join(t.TempDir(), "socket")
-	s := daemon.Start(t, exec.Command(daemon.Millrace, "serve", "--data", "none", "--gearman", "off", "--beanstalk", address))
+	s := daemon.Start(t, exec.Command(daemon.Millrace, "serve", "--data", "none", "--gearman", "off", "--memcache", "off", "--beanstalk", address))
 	if _, err := s.WaitOutput(ready, endLimit); err != nil {
 		t.Fatal(err)
 	}

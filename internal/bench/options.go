@@ -7,6 +7,9 @@ import (
 	"time"
 )
 
+// Beanstalk as Options.Protocol is the protocol of beanstalkd.
+const Beanstalk = "beanstalk"
+
 // Options says what to measure and against which servers. Start from
 // DefaultOptions; a zero count means none, not a default.
 type Options struct {
@@ -17,6 +20,7 @@ type Options struct {
 	// 0 leaves those columns out. Linux only.
 	PID, VersusPID int
 
+	Protocol  string   // Beanstalk or Memcache
 	Scenarios []string // names out of Scenarios()
 
 	Conns     int // connections of the put scenario
@@ -50,6 +54,7 @@ type Options struct {
 func DefaultOptions() Options {
 	return Options{
 		Address:   "127.0.0.1:11300",
+		Protocol:  Beanstalk,
 		Scenarios: []string{"put", "cycle", "pingpong"},
 		Conns:     64, Producers: 32, Workers: 32,
 		Size: 256, Depth: 1,
@@ -70,7 +75,7 @@ const (
 
 // Validate reports the first option that can't be measured, in one sentence.
 func (o *Options) Validate() error {
-	if err := o.checkNumbers(); err != nil {
+	if err := errors.Join(o.checkNumbers(), o.checkProtocol()); err != nil {
 		return err
 	}
 	switch {

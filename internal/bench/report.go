@@ -66,6 +66,9 @@ func (o *Options) row(name string, p plan, sides []*side) Row {
 		Scenario: name, Connections: p.conns(), Depth: o.Depth, Size: o.Size,
 		LatencyOf: p.latency.String(), Result: sides[0].result(),
 	}
+	if o.Protocol == Memcache {
+		row.LatencyOf = "set and get"
+	}
 	if len(sides) > 1 {
 		versus := sides[1].result()
 		row.Versus, row.Ratio = &versus, compared(&row.Result, &versus)

@@ -99,6 +99,9 @@ func cycle(o *Options) plan {
 
 // planFor finds the scenario and fills in what follows from the options.
 func planFor(name string, o *Options) (plan, error) {
+	if o.Protocol == Memcache {
+		return memcachePlan(name, o)
+	}
 	var names []string
 	for _, s := range scenarios {
 		if s.Name == name {

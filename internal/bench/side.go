@@ -129,10 +129,14 @@ func (s *side) measure(ctx context.Context) error {
 		// Nothing comes back for the first delay, and all of it within the second.
 		m.warmup, m.length = m.warmup+m.delay, max(m.length, m.delay)
 	}
+	play := s.play
+	if s.opts.Protocol == Memcache {
+		m.counted, play = reserveStep, s.playMemcache
+	}
 	if s.plan.workers+s.plan.players == 0 {
 		m.counted = putStep
 	}
-	if err := s.play(ctx, m); err != nil {
+	if err := play(ctx, m); err != nil {
 		return s.fail("measuring", err)
 	}
 	s.rounds = append(s.rounds, m.round)

@@ -52,7 +52,7 @@ type beanstalkd struct {
 func Beanstalkd(args []string, warn func(format string, args ...any)) (Options, error) {
 	o := Defaults(func(string) string { return "" })
 	o.Data = NoData
-	o.Gearman.Address = Off
+	o.Gearman.Address, o.Memcache.Address = Off, Off
 	o.InsecurePublic = true // what stands in for beanstalkd listens where it did
 	b := beanstalkd{o: &o, host: "0.0.0.0", port: "11300", warn: warn, rest: args}
 	for len(b.rest) > 0 {

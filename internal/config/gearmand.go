@@ -13,10 +13,10 @@ import (
 // it means something here.
 type Gearmand struct {
 	Options
-	PIDFile string // to write the process id to, or ""
-	LogFile string // where the server's log goes: a path, "stderr" or "none"
-	Daemon  bool   // run in the background
-	Check   bool   // only look at the arguments
+	PIDFile   string // to write the process id to, or ""
+	LogFile   string // where the server's log goes: a path, "stderr" or "none"
+	Daemon    bool   // run in the background
+	CheckOnly bool   // only look at the arguments
 }
 
 // defaultGearmandConf is read when it is there and no other is named.
@@ -38,32 +38,46 @@ type gearmand struct {
 // ReadGearmand reads arguments as gearmand does and returns what they ask for. The
 // error is ErrHelp, ErrVersion, nil or one sentence for the user.
 func ReadGearmand(args []string, getenv func(string) string) (Gearmand, error) {
-	g := Gearmand{Options: Defaults(func(string) string { return "" }), LogFile: "stderr"}
-	g.Beanstalk = Off
+	// The first time tells which config file there is; what the file says counts less.
+	first := newGearmand(getenv)
+	if err := first.arguments(args); err != nil {
+		return *first.g, err
+	}
+	p := newGearmand(getenv)
+	if err := p.readConf(first.conf); err != nil {
+		return *p.g, err
+	}
+	if err := p.arguments(args); err != nil {
+		return *p.g, err
+	}
+	return *p.g, p.finish()
+}
+
+func newGearmand(getenv func(string) string) *gearmand {
+	g := &Gearmand{Options: Defaults(func(string) string { return "" }), LogFile: "stderr"}
+	g.Beanstalk, g.Memcache.Address = Off, Off
 	g.Data = NoData
 	g.InsecurePublic = true // what stands in for gearmand listens where it did
+	g.LogLevel = "error"
 	g.Gearman.MaxPacket = MaxPacketLimit
-	p := gearmand{g: &g, port: "4730", httpPort: "8080", rest: args}
+	p := &gearmand{g: g, port: "4730", httpPort: "8080"}
+	p.ca, p.cert, p.key = getenv("GEARMAND_CA_CERTIFICATE"), getenv("GEARMAND_SERVER_PEM"), getenv("GEARMAND_SERVER_KEY")
 	if port := getenv("GEARMAND_PORT"); port != "" {
 		p.port = port
 	}
-	for _, from := range []struct {
-		to   *string
-		name string
-	}{{&p.ca, "GEARMAND_CA_CERTIFICATE"}, {&p.cert, "GEARMAND_SERVER_PEM"}, {&p.key, "GEARMAND_SERVER_KEY"}} {
-		*from.to = getenv(from.name)
-	}
+	return p
+}
+
+func (p *gearmand) arguments(args []string) error {
+	p.rest = args
 	for len(p.rest) > 0 {
 		arg := p.rest[0]
 		p.rest = p.rest[1:]
 		if err := p.argument(arg); err != nil {
-			return g, err
+			return err
 		}
 	}
-	if err := p.readConf(); err != nil {
-		return g, err
-	}
-	return g, p.finish()
+	return nil
 }
 
 // argument reads one argument: --name, --name=value, -n, -nvalue, or -ab.
@@ -147,16 +161,15 @@ func shortOption(letter byte) *gearmandOption {
 	return nil
 }
 
-// readConf reads options from a file, one "name=value" a line. What the command line
-// says comes first.
-func (p *gearmand) readConf() error {
-	path := p.conf
-	if path == "" {
+// readConf reads options from a file, one "name=value" a line.
+func (p *gearmand) readConf(path string) error {
+	named := path != ""
+	if !named {
 		path = defaultGearmandConf
 	}
 	text, err := os.ReadFile(path)
 	if err != nil {
-		if p.conf == "" && errors.Is(err, os.ErrNotExist) {
+		if !named && errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
 		return fmt.Errorf("cannot read the config file: %w", err)

@@ -99,7 +99,7 @@ func init() {
 		{name: "verbose", set: setVerbose},
 		{name: "version", letter: 'V', flag: func(*gearmand) error { return ErrVersion }},
 		{name: "worker-wakeup", letter: 'w', set: whole},
-		{name: "check-args", flag: on(func(p *gearmand) *bool { return &p.g.Check })},
+		{name: "check-args", flag: on(func(p *gearmand) *bool { return &p.g.CheckOnly })},
 		{name: "http-port", set: text(func(p *gearmand) *string { return &p.httpPort })},
 		{name: "ssl", flag: on(func(p *gearmand) *bool { return &p.ssl })},
 		{name: "ssl-ca-file", set: text(func(p *gearmand) *string { return &p.ca })},

@@ -21,6 +21,7 @@ const Off = "off"
 type Options struct {
 	Beanstalk string // address of the beanstalk door, or Off
 	Gearman   Gearman
+	Memcache  Memcache
 
 	Data string // directory of the log, or NoData
 	Sync Sync
@@ -38,12 +39,13 @@ type Options struct {
 	LogFormat string // text or json
 	LogLevel  string // debug, info, warn or error
 
-	ImportBinlog  string        // directory of a beanstalkd binlog to take over, or ""
-	User          string        // to become once the addresses are bound, or ""
-	Verbose       bool          // say on stdout what was bound, as `beanstalkd -V` does
-	ClockOffset   time.Duration // added to the wall clock, for tests of clock jumps
-	ClockFile     string        // holds another such offset, for jumps while the server runs
-	SnapshotBytes int64         // logged between two snapshots; 0: the engine's default
+	ImportBinlog  string                 // directory of a beanstalkd binlog to take over, or ""
+	User          string                 // to become once the addresses are bound, or ""
+	Verbose       bool                   // say on stdout what was bound, as `beanstalkd -V` does
+	ClockOffset   time.Duration          // added to the wall clock, for tests of clock jumps
+	Given         func(name string) bool // whether an option was given; nil: all were
+	ClockFile     string                 // holds another such offset, for jumps while the server runs
+	SnapshotBytes int64                  // logged between two snapshots; 0: the engine's default
 }
 
 // Defaults are the options of `millrace serve` when nothing is given. getenv
@@ -52,6 +54,7 @@ func Defaults(getenv func(string) string) Options {
 	return Options{
 		Beanstalk:      "127.0.0.1:11300",
 		Gearman:        defaultGearman(),
+		Memcache:       defaultMemcache(),
 		Data:           defaultData(getenv),
 		MaxJobSize:     65535, // as beanstalkd's
 		MaxWatched:     65536,
@@ -82,6 +85,8 @@ func (o *Options) Declare(s *Set) {
 	s.Var(Text(&o.Beanstalk), "beanstalk", "ADDR", "beanstalk protocol: host:port, unix:/path, or `off`")
 	s.Var(Text(&o.Gearman.Address), "gearman", "ADDR", "Gearman protocol, likewise")
 	s.Var(Text(&o.Gearman.HTTP), "gearman-http", "ADDR", "Gearman's HTTP front end, likewise")
+	s.Var(Text(&o.Memcache.Address), "memcache", "ADDR", "queues for clients of memcached, as Kestrel's, likewise")
+	s.Var(Text(&o.Memcache.KV), "memcache-kv", "ADDR", "memcached's own commands on keys in memory, beside queues,\nlikewise")
 
 	s.Group("Data")
 	s.Var(Text(&o.Data), "data", "DIR", "keep jobs in DIR, or `none`: in memory only")
@@ -103,6 +108,7 @@ func (o *Options) Declare(s *Set) {
 	s.Var(Duration(&o.RequestTimeout), "request-timeout", "TIME", "close a connection whose request makes no progress for so long\n(0: never)")
 
 	o.Gearman.declare(s)
+	o.Memcache.declare(s)
 
 	s.Group("Other")
 	s.Var(OneOf(&o.LogFormat, "text", "json"), "log-format", "WORD", "text or json, to stderr")
@@ -124,8 +130,11 @@ func (o *Options) Check() error {
 		return errors.New("--tls-cert and --tls-key belong together: give both")
 	case o.TLSClientCA != "" && o.TLSCert == "":
 		return errors.New("--tls-client-ca needs --tls-cert and --tls-key")
-	case o.Beanstalk == Off && !o.Gearman.open():
+	case o.Beanstalk == Off && !o.Gearman.open() && !o.Memcache.open():
 		return errors.New("every door is off: give one an address, such as --beanstalk 127.0.0.1:11300")
 	}
-	return o.Gearman.check()
+	if err := o.Gearman.check(); err != nil {
+		return err
+	}
+	return o.Memcache.check()
 }

@@ -32,7 +32,7 @@ func TestCheck(t *testing.T) {
 		{func(o *Options) { o.MaxJobSize = 2 << 30 }, "--max-job-size can be 1GiB at most"},
 		{func(o *Options) { o.TLSKey = "key" }, "--tls-cert and --tls-key belong together: give both"},
 		{func(o *Options) { o.TLSClientCA = "ca" }, "--tls-client-ca needs --tls-cert and --tls-key"},
-		{func(o *Options) { o.Beanstalk = Off }, "every door is off: give one an address, such as --beanstalk 127.0.0.1:11300"},
+		{func(o *Options) { o.Beanstalk, o.Gearman.Address, o.Memcache.Address = Off, Off, Off }, "every door is off: give one an address, such as --beanstalk 127.0.0.1:11300"},
 	}
 	for _, test := range tests {
 		o := Defaults(env(nil))

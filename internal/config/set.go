@@ -22,6 +22,7 @@ type Set struct {
 	flags  *flag.FlagSet
 	groups []group
 	file   string // path of the config file
+	given  map[string]bool
 }
 
 type group struct {
@@ -74,16 +75,19 @@ func (s *Set) Parse(args []string, getenv func(string) string, help io.Writer) (
 	} else if err != nil {
 		return nil, fmt.Errorf("%s; `%s --help` lists the options", plain(err), s.Name)
 	}
-	given := map[string]bool{}
-	s.flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-	if err := s.readEnvironment(given, getenv); err != nil {
+	s.given = map[string]bool{}
+	s.flags.Visit(func(f *flag.Flag) { s.given[f.Name] = true })
+	if err := s.readEnvironment(s.given, getenv); err != nil {
 		return nil, err
 	}
-	if err := s.readFile(given); err != nil {
+	if err := s.readFile(s.given); err != nil {
 		return nil, err
 	}
 	return s.flags.Args(), nil
 }
+
+// Given says whether an option was given anywhere, rather than left at its default.
+func (s *Set) Given(name string) bool { return s.given[name] }
 
 // EnvName is the environment variable of an option.
 func EnvName(option string) string {

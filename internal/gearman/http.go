@@ -41,6 +41,7 @@ type httpConn struct {
 	left    int64 // bytes of the body still to come
 	reading bool  // the body, the head was read
 	waiting bool  // for the queue or for the job's end
+	spoiled bool  // a chunk of the body was refused
 	id      queue.JobID
 	data    [][]byte // what the worker said on the way
 	size    int      // of data
@@ -195,7 +196,7 @@ func (h *httpConn) body(in []byte) int {
 		return 0
 	}
 	n = min(n, queue.MaxInlineBody)
-	q := queue.Request{Op: queue.OpChunk, Upload: h.job.upload, Body: in[:n]}
+	q := queue.Request{Op: queue.OpChunk, Seq: seqChunk, Upload: h.job.upload, Body: in[:n]}
 	if h.door.volatile(h.job.cmd) {
 		q.Flags = queue.FlagVolatile
 	}
@@ -207,6 +208,10 @@ func (h *httpConn) body(in []byte) int {
 }
 
 func (h *httpConn) put() {
+	if h.spoiled {
+		h.fail(http.StatusServiceUnavailable)
+		return
+	}
 	h.reading, h.waiting = false, true
 	q, m, _ := h.door.put(&h.job)
 	h.more = m

@@ -26,6 +26,9 @@ func (h *httpConn) fail(code int) {
 
 // Result implements netserve.Conn.
 func (h *httpConn) Result(seq uint32, r *queue.Result) {
+	if seq == seqChunk && r.Err != queue.OK {
+		h.spoiled = true
+	}
 	if seq != seqOwed || !h.waiting {
 		return
 	}

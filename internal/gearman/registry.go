@@ -143,12 +143,7 @@ func (g *registry) workers() map[string]int {
 	return all
 }
 
-// printable replaces what would break a line of text.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
-			return '?'
-		}
-		return r
-	}, text)
-}
+// printable replaces what would end a line of text.
+func printable(text string) string { return lineBreaks.Replace(text) }
+
+var lineBreaks = strings.NewReplacer("\n", "?", "\r", "?")

@@ -124,6 +124,8 @@ func (c *conn) answer(cmd command, r *queue.Result) {
 		if r.Err != queue.OK {
 			c.sendError(errNotFound, commands[cmd].lost)
 		}
+	case cmdCanDo, cmdCanDoTimeout, cmdCantDo, cmdResetAbilities, cmdPreSleep:
+		// They have no answer.
 	default:
 		c.created(r)
 	}

@@ -40,6 +40,7 @@ func (c *conn) canDo(r *request) {
 	c.timeouts[name] = timeout
 	c.door.registry.add(c.entry, name)
 	c.do(queue.Request{Op: queue.OpWatch, Queue: function})
+	defer c.keepOrder(r.cmd)
 	if !first {
 		return
 	}
@@ -70,10 +71,18 @@ func (c *conn) cantDo(r *request) {
 	c.unwatch(r.arg[0])
 	c.door.registry.remove(c.entry, r.arg[0])
 	c.do(queue.Request{Op: queue.OpGiveBack, Queue: r.arg[0]})
+	c.keepOrder(r.cmd)
+}
+
+// keepOrder has what follows answered after the events that the requests so far make,
+// none of which is answered: it asks for something that is, and does nothing.
+func (c *conn) keepOrder(cmd command) {
+	c.owe(cmd, 0)
+	c.do(queue.Request{Op: queue.OpDropUpload, Seq: seqOwed})
 }
 
 // resetAbilities ends all registrations.
-func (c *conn) resetAbilities(*request) {
+func (c *conn) resetAbilities(r *request) {
 	names := make([]string, 0, len(c.timeouts))
 	for name := range c.timeouts {
 		names = append(names, name)
@@ -84,6 +93,7 @@ func (c *conn) resetAbilities(*request) {
 	}
 	c.door.registry.reset(c.entry)
 	c.do(queue.Request{Op: queue.OpGiveBack})
+	c.keepOrder(r.cmd)
 }
 
 // unwatch ends the watching of a function. A session always watches something: one
@@ -91,13 +101,13 @@ func (c *conn) resetAbilities(*request) {
 func (c *conn) unwatch(function []byte) {
 	delete(c.timeouts, string(function))
 	if len(c.timeouts) > 0 {
-		c.do(queue.Request{Op: queue.OpIgnore, Queue: function})
+		c.do(queue.Request{Op: queue.OpIgnore, Queue: function, Flags: queue.FlagInOrder})
 		return
 	}
 	c.do(queue.Request{Op: queue.OpReserve, Queue: noQueue}) // ends its sleep
 	if string(function) != queue.DefaultQueue {
 		c.do(queue.Request{Op: queue.OpWatch, Queue: defaultQueue})
-		c.do(queue.Request{Op: queue.OpIgnore, Queue: function})
+		c.do(queue.Request{Op: queue.OpIgnore, Queue: function, Flags: queue.FlagInOrder})
 	}
 }
 
@@ -105,10 +115,11 @@ func (c *conn) unwatch(function []byte) {
 var noQueue = make([]byte, maxFunction+1)
 
 // preSleep has the worker told of the next job.
-func (c *conn) preSleep(*request) {
+func (c *conn) preSleep(r *request) {
 	c.asleep = true
 	if len(c.timeouts) > 0 {
 		c.do(queue.Request{Op: queue.OpSleep})
+		c.keepOrder(r.cmd)
 	}
 }
 

@@ -58,6 +58,7 @@ type found struct {
 	ttl, newTTL int64  // seconds left before and after the request; -1: for ever
 	idle        int64  // seconds since it was used
 	hit         bool   // it had been fetched before
+	created     bool   // it was not there before
 	won         bool   // who asks is to renew it
 	wonBefore   bool   // somebody else is
 	stale       bool
@@ -109,6 +110,7 @@ func (a *area) do(r *request, value []byte) (outcome, found) {
 			return outNotFound, found{}
 		}
 		it.expiry = deadline(r.expiry, now)
+		a.fetch(it, now)
 		return outTouched, it.found(now)
 	case verbDelete:
 		return a.delete(r, it, now), found{}
@@ -129,7 +131,7 @@ func (a *area) get(r *request, it *item, now int64) (outcome, found) {
 	f := it.found(now)
 	switch {
 	case created:
-		f.ttl, f.won = -1, true
+		f.ttl, f.won, f.created = -1, true, true
 	case r.recache && !it.won && it.expiry != 0 && it.expiry < deadline(r.recacheTTL, now):
 		f.won = true
 	}
@@ -137,10 +139,10 @@ func (a *area) get(r *request, it *item, now int64) (outcome, found) {
 		it.expiry = deadline(r.expiry, now)
 		f.newTTL = it.ttl(now)
 	}
-	f.won = f.won || it.stale && !it.won
+	f.won = f.won || r.style == meta && it.stale && !it.won
 	it.won = it.won || f.won
 	if !r.noBump {
-		a.bump(it, now)
+		a.fetch(it, now)
 	}
 	return outHit, f
 }
@@ -150,15 +152,15 @@ func (a *area) store(r *request, old *item, value []byte, now int64) (outcome, f
 	switch {
 	case r.verb == verbAdd && (!r.compare || r.style == meta):
 		if old != nil {
-			a.bump(old, now)
+			a.bump(old)
 			return outNotStored, found{}
 		}
 	case old == nil && (r.verb == verbReplace || r.verb == verbAppend || r.verb == verbPrepend) && !r.swaps():
 		return outNotStored, found{}
 	case r.compare && old == nil:
 		return outNotFound, found{}
-	case r.compare && r.cas != old.cas:
-		if markStale = r.stale && r.swaps() && r.cas < old.cas; !markStale {
+	case r.compare && r.cas != old.cas && (r.cas != 0 || r.swaps()):
+		if markStale = r.stale && r.swaps() && r.cas != 0 && r.cas < old.cas; !markStale {
 			return outExists, found{}
 		}
 	}
@@ -170,7 +172,7 @@ func (a *area) store(r *request, old *item, value []byte, now int64) (outcome, f
 		value, flags, expiry = append(value, old.value...), old.flags, old.expiry
 	}
 	if cost(len(r.key), len(value)) > a.maxItem {
-		return outTooLarge, found{}
+		return outNotStored, found{} // only what is appended to: fits was asked for the rest
 	}
 	if old != nil {
 		a.remove(old)
@@ -192,14 +194,15 @@ func (a *area) arithmetic(r *request, it *item, now int64) (outcome, found) {
 		}
 		it = a.add(r.key, strconv.AppendUint(nil, r.initial, 10), 0, deadline(r.createExpiry, now), now)
 		f := it.found(now)
-		f.number, f.ttl = r.initial, -1
+		f.number, f.ttl, f.created = r.initial, -1, true
 		return outNumber, f
-	}
-	if r.compare && r.cas != it.cas {
-		return outExists, found{}
 	}
 	n, ok := numeric(it.value)
 	switch {
+	case len(it.value) == 0:
+		return outNonNumeric, found{}
+	case r.cas != 0 && r.cas != it.cas:
+		return outExists, found{}
 	case !ok:
 		return outNonNumeric, found{}
 	case !r.decrement:
@@ -213,16 +216,18 @@ func (a *area) arithmetic(r *request, it *item, now int64) (outcome, found) {
 	for len(value) < len(it.value) {
 		value = append(value, ' ') // as memcached: a number never gets shorter
 	}
-	a.size += int64(len(value) - len(it.value))
-	it.value = value
-	it.cas = a.nextCAS()
+	if len(value) > len(it.value) { // a new item, in memcached
+		a.size += int64(len(value) - len(it.value))
+		it.fetched, it.stale, it.won = false, false, false
+	}
+	it.value, it.cas = value, a.nextCAS()
 	f := it.found(now)
 	f.number = n
 	if r.touch {
 		it.expiry = deadline(r.expiry, now)
 		f.newTTL = it.ttl(now)
 	}
-	a.bump(it, now)
+	a.bump(it)
 	return outNumber, f
 }
 
@@ -316,9 +321,14 @@ func (a *area) link(it *item) {
 	it.prev.next, it.next.prev = it, it
 }
 
-// bump notes that an item was used.
-func (a *area) bump(it *item, now int64) {
+// fetch notes that a client was given an item.
+func (a *area) fetch(it *item, now int64) {
 	it.fetched, it.used = true, now
+	a.bump(it)
+}
+
+// bump moves an item to the front.
+func (a *area) bump(it *item) {
 	it.prev.next, it.next.prev = it.next, it.prev
 	a.link(it)
 }

@@ -50,6 +50,8 @@ type conn struct {
 	opens   []openRead
 	opening bool   // a get that may open one is owed
 	watched []byte // the queue the session watches
+	used    []byte // the queue the session uses
+	last    []byte // the one named last, if it is another
 	sure    []byte // the queue whose settings were just seen to
 	wanted  queue.Settings
 	dropped []byte // the child that is deleted
@@ -305,11 +307,6 @@ func (c *conn) packet(in []byte) int {
 		return used
 	case c.cur.verb.stores():
 		return c.store(in, used)
-	case c.cur.verb == verbGet:
-		if !c.get(true) {
-			return 0
-		}
-		return used
 	}
 	if !c.run() {
 		return 0
@@ -347,7 +344,7 @@ func (c *conn) refuse(complaint string, used int) int {
 	if c.cur.quiet && c.cur.style == textual {
 		return used
 	}
-	if used = c.complain(complaint, used); used > 0 && c.cur.style == meta && c.cur.verb.stores() && c.cur.size > 0 {
+	if used = c.complain(complaint, used); used > 0 && c.cur.follows {
 		c.waste(c.cur.size + 2)
 	}
 	return used

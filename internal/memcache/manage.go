@@ -6,9 +6,12 @@ import (
 	"github.com/millrace/millrace/internal/queue"
 )
 
-// run does the request in c.cur, one without a value that is no get. It returns
-// false if it has to wait.
+// run does the request in c.cur, one without a value. It returns false if it has to
+// wait.
 func (c *conn) run() bool {
+	if c.cur.verb == verbGet {
+		return c.get(true)
+	}
 	if !c.settled() {
 		return false
 	}
@@ -85,6 +88,10 @@ func (c *conn) deleteQueue(t *target) {
 	if len(t.parent) > 0 {
 		c.dropped = bytes.Clone(t.name)
 		c.do(queue.Request{Op: queue.OpSettings, Queue: c.dropped, Seq: seqDropped})
+	}
+	if bytes.Equal(t.name, c.used) {
+		c.used, c.last = nil, c.last[:0]
+		c.do(queue.Request{Op: queue.OpUse, Queue: []byte(queue.DefaultQueue), Seq: seqIgnored})
 	}
 	c.owe(answerEnd, t.shown, true).good = outDeleted
 	c.blocked = true

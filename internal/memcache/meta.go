@@ -17,8 +17,9 @@ func (r *request) parseMetaStore(args [][]byte) string {
 	if !ok || size < 0 || size > math.MaxInt32-2 {
 		return complaintFormat
 	}
-	complaint := r.parseMeta(args[0], args[2:])
 	r.size = uint64(size)
+	complaint := r.parseMeta(args[0], args[2:])
+	r.follows = complaint != "" && len(args[0]) <= maxKey
 	return complaint
 }
 
@@ -37,15 +38,8 @@ func (r *request) parseMeta(key []byte, flags [][]byte) string {
 	case len(flags) > maxTokens-6:
 		return complaintFlags
 	}
-	var seen [128]bool
-	for _, f := range flags {
-		if f[0] > 126 || seen[f[0]] {
-			return r.vague(complaintTwice)
-		}
-		seen[f[0]] = true
-		if complaint := r.metaFlag(f[0], f[1:]); complaint != "" {
-			return r.vague(complaint)
-		}
+	if complaint := r.metaFlags(flags); complaint != "" {
+		return complaint
 	}
 	if len(flags) > 0 { // parts of one line: from the first to the end of the last
 		first, last := flags[0], flags[len(flags)-1]
@@ -54,11 +48,45 @@ func (r *request) parseMeta(key []byte, flags [][]byte) string {
 	return ""
 }
 
+// metaFlags reads the flags. Of several complaints it returns the one that memcached
+// does: the last about a token, unless one is about the flags themselves.
+func (r *request) metaFlags(flags [][]byte) (complaint string) {
+	var seen [128]bool
+	var mode, opaque byte
+	for _, f := range flags {
+		if f[0] > 126 || seen[f[0]] {
+			return r.vague(complaintTwice)
+		}
+		seen[f[0]] = true
+		c := r.metaFlag(f[0], f[1:])
+		switch {
+		case c == complaintFlag:
+			return r.vague(c)
+		case c != "" && (c != complaintFormat || complaint == ""):
+			complaint = c
+		case f[0] == 'M' && c == "":
+			mode = f[1]
+		case f[0] == 'O':
+			opaque = byte(min(len(f), maxOpaque+1))
+		}
+	}
+	switch {
+	case complaint != "":
+		return r.vague(complaint)
+	case mode != 0:
+		complaint = r.metaMode(mode)
+	}
+	if complaint == "" && opaque > maxOpaque {
+		complaint = complaintOpaque
+	}
+	return complaint
+}
+
 // vague is a complaint as memcached words it: md and ma are not told the difference.
 func (r *request) vague(complaint string) string {
 	if r.verb == verbDelete || r.verb == verbArithmetic {
 		switch complaint {
-		case complaintTwice, complaintFlag, complaintToken:
+		case complaintTwice, complaintFlag, complaintToken, complaintFormat, complaintMode, complaintKey:
 			return complaintEither
 		}
 	}
@@ -69,7 +97,7 @@ func (r *request) vague(complaint string) string {
 func (r *request) metaFlag(flag byte, token []byte) string {
 	ok := true
 	switch flag {
-	case 'k', 's', 't', 'c', 'f', 'l', 'h', 'P', 'L':
+	case 'k', 's', 't', 'c', 'f', 'l', 'h', 'O', 'P', 'L':
 	case 'b':
 		return r.decodeKey()
 	case 'q':
@@ -80,10 +108,6 @@ func (r *request) metaFlag(flag byte, token []byte) string {
 		r.noBump = true
 	case 'I':
 		r.stale = true
-	case 'O':
-		if len(token)+1 > maxOpaque {
-			return complaintOpaque
-		}
 	case 'N':
 		r.create = true
 		r.createExpiry, ok = integer(token)
@@ -110,7 +134,6 @@ func (r *request) metaFlag(flag byte, token []byte) string {
 		if len(token) != 1 {
 			return complaintMode
 		}
-		return r.metaMode(token[0])
 	default:
 		return complaintFlag
 	}
@@ -146,7 +169,7 @@ func (r *request) metaMode(mode byte) string {
 func (r *request) decodeKey() string {
 	key, err := base64.StdEncoding.AppendDecode(nil, r.key)
 	if err != nil || len(key) == 0 {
-		return "CLIENT_ERROR error decoding key"
+		return complaintKey
 	}
 	r.key, r.binaryKey = key, true
 	return ""

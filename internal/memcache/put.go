@@ -162,6 +162,7 @@ func (c *conn) expiresAt(expiry int64) (at int64, over bool) {
 // putJob sends the put of a job.
 func (c *conn) putJob(t *target, body []byte, upload uint64, expiresAt int64) {
 	c.door.add(countSet, 1)
+	c.use(t.name)
 	q := queue.Request{
 		Op: queue.OpPut, Queue: t.name, Pri: priority, Body: body, Upload: upload,
 		ExpiresAt: expiresAt, Flags: queue.FlagFanOut,

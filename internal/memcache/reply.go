@@ -213,7 +213,7 @@ func (c *conn) metaAnswer(p *pending, key, flags []byte, o outcome, f *found) {
 	case o.fails():
 		c.flush(append(append(b, outcomes[o].text...), "\r\n"...), queue.Body{})
 		return
-	case p.quiet && (code == "EN" || code == "HD" && p.verb != verbGet):
+	case p.quiet && (code == "EN" || code == "HD" && p.verb != verbGet && !f.created):
 		return
 	case p.verb == verbDebug:
 		c.flush(appendDebug(b, key, p.binary, o, f), queue.Body{})
@@ -253,10 +253,14 @@ func appendFlags(b []byte, p *pending, key, flags []byte, o outcome, f *found) [
 			if p.binary {
 				b = append(b, " b"...)
 			}
-		case 'T', 'N':
+		case 'T':
 			ttl = f.newTTL
+		case 'N':
+			if f.created {
+				ttl = f.newTTL
+			}
 		case 'c':
-			if tells || o == outStored {
+			if tells || p.verb.stores() {
 				b = strconv.AppendUint(append(b, " c"...), f.cas, 10)
 			}
 		default:

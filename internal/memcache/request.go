@@ -58,12 +58,13 @@ type request struct {
 	style style
 	quiet bool // what goes as usual is not answered
 
-	key    []byte
-	size   uint64 // bytes of the value that follows
-	flags  uint32 // the client's, kept with the value
-	expiry int64  // as it was sent; see area.deadline and expiresAt
-	n, max uint64 // of monitor and confirm
-	arg    []byte // of stats and status
+	key     []byte
+	size    uint64 // bytes of the value that follows
+	follows bool   // although the line is malformed
+	flags   uint32 // the client's, kept with the value
+	expiry  int64  // as it was sent; see area.deadline and expiresAt
+	n, max  uint64 // of monitor and confirm
+	arg     []byte // of stats and status
 
 	cas     uint64
 	compare bool // do it only if cas is the item's

@@ -44,7 +44,7 @@ type script struct {
 
 type statement struct{ at, who, verb, text string }
 
-func readScript(t *testing.T, path string, ours bool) script {
+func readScript(t testing.TB, path string, ours bool) script {
 	t.Helper()
 	data, err := os.ReadFile(path)
 	if err != nil {
@@ -81,7 +81,7 @@ var (
 	repetition    = regexp.MustCompile(`\{(.)\*(\d+)\}`)
 )
 
-func expand(t *testing.T, at, verb, text string) string {
+func expand(t testing.TB, at, verb, text string) string {
 	text = repetition.ReplaceAllStringFunc(text, func(m string) string {
 		n, _ := strconv.Atoi(m[3 : len(m)-1])
 		return strings.Repeat(m[1:2], n)
@@ -178,6 +178,7 @@ func (c *client) do(r rig, st statement) (err error) {
 	case " close":
 		r.settle()
 		err = c.conn.Close()
+		r.settle()
 		c.gone = true
 	case " silent":
 		r.settle()

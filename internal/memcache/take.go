@@ -65,8 +65,22 @@ func (c *conn) getQueue(prefix int, last bool) bool {
 	return true
 }
 
+// use keeps the queue alive that a connection works on, which would come and go with
+// each job: the one that is named twice in a row.
+func (c *conn) use(name []byte) {
+	switch {
+	case bytes.Equal(name, c.used):
+	case !bytes.Equal(name, c.last):
+		c.last = append(c.last[:0], name...)
+	default:
+		c.used = bytes.Clone(name)
+		c.do(queue.Request{Op: queue.OpUse, Queue: c.used, Seq: seqIgnored})
+	}
+}
+
 // reserve asks for a job of the queue.
 func (c *conn) reserve(t *target, last bool) {
+	c.use(t.name)
 	p := c.owe(answerJob, t.shown, last)
 	p.open = t.open
 	c.opening = c.opening || t.open
@@ -153,6 +167,7 @@ func (c *conn) abort(i int, last bool) {
 		return
 	}
 	c.owe(answerEnd, nil, last).good = outMiss
+	c.blocked = true
 	c.do(queue.Request{Op: queue.OpJobStats, ID: c.popOpen(i), Seq: seqAbort})
 }
 

@@ -101,6 +101,7 @@ const (
 	complaintEither   = "CLIENT_ERROR invalid or duplicate flag"
 	complaintToken    = "CLIENT_ERROR bad token in command line format"
 	complaintMode     = "CLIENT_ERROR incorrect length for M token"
+	complaintKey      = "CLIENT_ERROR error decoding key"
 	complaintOpaque   = "CLIENT_ERROR opaque token too long"
 	complaintFlags    = "CLIENT_ERROR options flags are too long"
 	complaintShutdown = "ERROR: shutdown not enabled"

@@ -336,6 +336,9 @@ func TestListenAddresses(t *testing.T) {
 			if strings.HasSuffix(addr.String(), ":0") {
 				t.Errorf("%s: the address reported is %s", test.addr, addr)
 			}
+			if host, _, _ := net.SplitHostPort(test.addr); host == "0.0.0.0" && !strings.HasPrefix(addr.String(), host) {
+				t.Errorf("%s: listens on %s, which takes in IPv6", test.addr, addr)
+			}
 		case err == nil || !strings.Contains(err.Error(), test.want):
 			t.Errorf("%s: got error %v, want one with %q", test.addr, err, test.want)
 		}

@@ -14,7 +14,7 @@ type stream struct {
 	wire    *wire
 	rw      net.Conn // wire, or TLS over it
 	visit   *visit   // of the goroutine that reads
-	flush   *visit   // of the goroutine that drains
+	flush   func()   // what a goroutine that has drained does in a turn
 	data    []byte   // what was read
 	err     error
 	over    bool          // nothing more is to be read
@@ -46,7 +46,7 @@ func (g *crew) serve(nc net.Conn, from peer, l *listener) {
 		s.rw = t
 	}
 	g.join(newVisit(func() {
-		s.flush = newVisit(func() { g.flushLater(s.c) })
+		s.flush = func() { g.flushLater(s.c) }
 		s.c = g.open(s, l.door, from, l.local)
 	}))
 	if s.c == nil { // the driver has stopped
@@ -143,10 +143,11 @@ func (s *stream) received() {
 	d.touch(c) // even if a congested engine keeps it from being fed
 }
 
-// drained has the driver write more.
+// drained has the driver write more. The next goroutine that drains may be here
+// before this one is gone, so each has a visit of its own.
 func (s *stream) drained() {
 	if s.flush != nil {
-		s.crew.join(s.flush)
+		s.crew.join(newVisit(s.flush))
 	}
 }
 

@@ -154,7 +154,9 @@ func (s *State) move(at slot, j *job, to *Queue) {
 	}
 	j.queue = to.index
 	s.watchWall(at, j)
-	s.forgetIfUnused(from)
+	if from != to { // which has no job until this one is placed
+		s.forgetIfUnused(from)
+	}
 }
 
 func (s *State) applyPause(r *record) {

@@ -135,12 +135,21 @@ func (b *bodies) dropSmall(n, i uint32) {
 	p.chain = uint16(i + 1)
 	p.used--
 	if !p.listed {
+		b.dropEmpty(c)
 		p.listed = true
 		b.partial[c] = append(b.partial[c], n)
 	}
 	// An empty page goes to the garbage collector, except the one that is filled next.
 	if last := len(b.partial[c]) - 1; p.used == 0 && b.partial[c][last] != n {
 		p.buf = nil
+	}
+}
+
+// dropEmpty lets go of the page of class c that is filled next, if it is empty:
+// another is about to take its part.
+func (b *bodies) dropEmpty(c int) {
+	if last := len(b.partial[c]) - 1; last >= 0 && b.pages[b.partial[c][last]].used == 0 {
+		b.pages[b.partial[c][last]].buf = nil
 	}
 }
 

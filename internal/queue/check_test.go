@@ -136,7 +136,8 @@ func (c *checker) job(at slot, j *job) {
 	c.body(j.id, x.reducer, x.reducerSize)
 	if x.uniqueSize > 0 {
 		found, _ := s.findUnique(s.queues[j.queue], s.bodies.bytes(x.unique, x.uniqueSize))
-		c.want(found == at, "job %d is not found by its unique key", j.id)
+		// A job that was moved may have the key of another.
+		c.want(found != 0, "job %d is not found by its unique key", j.id)
 	}
 	c.wallTimer(at, j, x)
 }

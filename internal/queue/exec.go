@@ -12,7 +12,9 @@ func (s *State) Exec(r *Request, room Room) {
 	if sess == nil {
 		return // closed meanwhile: nobody to answer
 	}
-	if int(r.Op) >= len(handlers) || handlers[r.Op].run == nil {
+	// A negative time has no place in a record: no version could read the log again.
+	negative := r.Delay < 0 || r.ExpiresAt < 0 || r.TTR < 0 && (r.Op == OpPut || r.Op == OpImport)
+	if int(r.Op) >= len(handlers) || handlers[r.Op].run == nil || negative {
 		s.answer(sess, r.Seq, Result{Err: ErrBadRequest})
 		return
 	}

@@ -31,7 +31,11 @@ func TestModel(t *testing.T) {
 		compare(t, *modelSeed)
 		return
 	}
-	for seed := uint64(1); seed <= uint64(*modelSteps/runLength) && !t.Failed(); seed++ {
+	runs := uint64(*modelSteps / runLength)
+	if raceDetector {
+		runs /= 10
+	}
+	for seed := uint64(1); seed <= runs && !t.Failed(); seed++ {
 		compare(t, seed)
 	}
 }

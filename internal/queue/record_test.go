@@ -83,3 +83,21 @@ func FuzzApplyBatch(f *testing.F) {
 		}
 	})
 }
+
+// TestNegativeTimes checks that no request makes a record that cannot be read.
+func TestNegativeTimes(t *testing.T) {
+	d := newDesk(t, true)
+	d.do(Request{Op: OpDelete, ID: d.put("q", 0, "x")})
+	for _, r := range []Request{
+		{Op: OpPut, Delay: -1}, {Op: OpPut, TTR: -1}, {Op: OpPut, ExpiresAt: -1}, {Op: OpPause, Delay: -1},
+		{Op: OpImport, ID: 7, TTR: -1, Queue: []byte("q"), Import: &ImportInfo{Phase: Ready}},
+	} {
+		if res := d.do(r); res.Err != ErrBadRequest {
+			t.Errorf("%+v: %v, want %v", r, res.Err, ErrBadRequest)
+		}
+	}
+	b, _ := d.s.TakeBatch()
+	if err := eachRecord(b.Records, func(*record) error { return nil }); err != nil {
+		t.Error(err)
+	}
+}

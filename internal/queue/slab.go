@@ -65,10 +65,23 @@ func (s *slab[T]) free(i uint32) {
 	p.taken[i/64] &^= 1 << (i % 64)
 	p.used--
 	if !p.listed {
+		s.dropEmpty()
 		p.listed = true
 		s.partial = append(s.partial, n)
 	}
 	if p.used == 0 && s.partial[len(s.partial)-1] != n {
+		s.pages[n] = nil
+	}
+}
+
+// dropEmpty lets go of the page allocated from next, if it is empty: another is about
+// to take its part.
+func (s *slab[T]) dropEmpty() {
+	if len(s.partial) == 0 {
+		return
+	}
+	n := s.partial[len(s.partial)-1]
+	if p := s.pages[n]; p != nil && p.used == 0 {
 		s.pages[n] = nil
 	}
 }

@@ -86,3 +86,37 @@ func TestMemoryPerJob(t *testing.T) {
 		runtime.KeepAlive(d)
 	}
 }
+
+// TestMemoryIsGivenBack empties a backlog, the oldest job first or the newest, and
+// finds the memory of the jobs free.
+func TestMemoryIsGivenBack(t *testing.T) {
+	const jobs, size = 50_000, 256
+	for _, newestFirst := range []bool{false, true} {
+		d := newDesk(t, false)
+		before := heapInUse()
+		for range jobs {
+			d.put("q", 0, string(make([]byte, size)))
+		}
+		for i := range JobID(jobs) {
+			id := i + 1
+			if newestFirst {
+				id = jobs - i
+			}
+			if res := d.do(Request{Op: OpDelete, ID: id}); res.Err != OK {
+				t.Fatalf("delete %d: %v", id, res.Err)
+			}
+		}
+		if left := heapInUse() - before; left > jobs*size/20 {
+			t.Errorf("newest first: %v: %d jobs of %d bytes left %d bytes behind", newestFirst, jobs, size, left)
+		}
+		runtime.KeepAlive(d)
+	}
+}
+
+// heapInUse is how many bytes are reachable.
+func heapInUse() int64 {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}

@@ -11,12 +11,14 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/millrace/millrace/internal/beanstalk"
 	"github.com/millrace/millrace/internal/config"
 	"github.com/millrace/millrace/internal/engine"
 	"github.com/millrace/millrace/internal/gearman"
+	"github.com/millrace/millrace/internal/memcache"
 	"github.com/millrace/millrace/internal/netserve"
 	"github.com/millrace/millrace/internal/wal"
 )
@@ -31,7 +33,7 @@ const BeanstalkdVersion = "1.13+millrace-" + Version
 // Server is a running server.
 type Server struct {
 	// Where the doors listen; nil: they are off.
-	Beanstalk, Gearman, GearmanHTTP net.Addr
+	Beanstalk, Gearman, GearmanHTTP, Memcache, MemcacheKV net.Addr
 
 	o      config.Options
 	log    *slog.Logger
@@ -119,6 +121,11 @@ func (s *Server) listen() error {
 		} else {
 			*e.bound, err = s.net.Listen(e.address, e.door, o)
 		}
+		if e.option != "" && errors.Is(err, syscall.EADDRINUSE) {
+			s.log.Warn("a door stays closed: the address it has by default is in use; give it another, or off",
+				"door", e.door.Name(), "address", e.address, "option", "--"+e.option)
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -135,6 +142,7 @@ type entrance struct {
 	address string // or Off
 	door    netserve.Door
 	bound   *net.Addr
+	option  string // of an address nobody asked for, which gives way; else empty
 }
 
 // entrances makes the doors. Sockets that were inherited are theirs in this order.
@@ -147,10 +155,22 @@ func (s *Server) entrances() []entrance {
 	})
 	g := gearman.New(s.gearmanOptions())
 	return []entrance{
-		{s.o.Beanstalk, s.door, &s.Beanstalk},
-		{s.o.Gearman.Address, g, &s.Gearman},
-		{s.o.Gearman.HTTP, gearman.HTTP{Door: g}, &s.GearmanHTTP},
+		{s.o.Beanstalk, s.door, &s.Beanstalk, ""},
+		{s.o.Gearman.Address, g, &s.Gearman, s.unasked("gearman")},
+		{s.o.Gearman.HTTP, gearman.HTTP{Door: g}, &s.GearmanHTTP, ""},
+		{s.o.Memcache.Address, memcache.New(s.memcacheOptions("")), &s.Memcache, s.unasked("memcache")},
+		{s.o.Memcache.KV, memcache.New(s.memcacheOptions(s.o.Memcache.Prefix)), &s.MemcacheKV, ""},
 	}
+}
+
+// unasked returns option if it was left at its default. Who has a gearmand or a
+// second server on the machine is not to be turned away for a door he did not ask
+// for.
+func (s *Server) unasked(option string) string {
+	if s.o.Given == nil || s.o.Given(option) {
+		return ""
+	}
+	return option
 }
 
 // requestTimeout turns the option's 0, for ever, into netserve's.

@@ -22,7 +22,7 @@ import (
 func options(t *testing.T) config.Options {
 	t.Helper()
 	o := config.Defaults(os.Getenv)
-	o.Gearman.Address = config.Off
+	o.Gearman.Address, o.Memcache.Address = config.Off, config.Off
 	o.Beanstalk = "unix:" + filepath.Join(t.TempDir(), "socket")
 	o.Data = filepath.Join(t.TempDir(), "data")
 	return o

@@ -227,7 +227,7 @@ func (l *ledger) answeredJob(s *session, p *pending, r queue.Result, now time.Ti
 		return
 	case r.Err == queue.ErrNotFound && sure:
 		l.failf("the lease of job %d ended %v early, or the job is lost", f.id, f.from.Add(f.ttr).Sub(now))
-	case r.Err == queue.ErrNotFound && p.Op == queue.OpDelete && f.holder == nil && p.Seq > f.freed && f.there() && !s.c.server.reserving():
+	case r.Err == queue.ErrNotFound && p.Op == queue.OpDelete && f.holder == nil && p.Seq > f.freed && f.there() && !s.c.server.reserving(p.Seq):
 		l.failf("%v was acknowledged and is gone", f)
 	case r.Err == queue.OK && p.Op != queue.OpDelete && over:
 		l.failf("the lease of job %d was over for %v, and still held", f.id, p.sent.Sub(f.by.Add(f.ttr)))

@@ -26,6 +26,7 @@ type server struct {
 	clients []*client
 	wake    chan struct{}
 	seq     uint32
+	unread  uint32 // the last request when a session went that may have been given a job
 	diedAt  time.Time
 	acked   uint64 // batches committed when it died
 }
@@ -252,15 +253,26 @@ func (w *sights) answer(op queue.Op, err queue.Error) {
 	}
 }
 
-// reserving says whether a session may have been given a job and not read it yet.
-func (s *server) reserving() bool {
+// reserving says whether a session may have been given a job, at the time of request
+// seq or since, that it has not read of.
+func (s *server) reserving(seq uint32) bool {
+	if seq <= s.unread {
+		return true
+	}
 	for _, c := range s.clients {
 		for _, x := range c.sessions {
-			for _, p := range x.pending {
-				if p.Op == queue.OpReserve || p.Op == queue.OpReserveJob {
-					return true
-				}
+			if x.reserving() {
+				return true
 			}
+		}
+	}
+	return false
+}
+
+func (x *session) reserving() bool {
+	for _, p := range x.pending {
+		if p.Op == queue.OpReserve || p.Op == queue.OpReserveJob {
+			return true
 		}
 	}
 	return false
@@ -268,6 +280,9 @@ func (s *server) reserving() bool {
 
 // abandon leaves open what became of a session's requests.
 func (s *server) abandon(x *session) {
+	if x.reserving() {
+		s.unread = s.seq
+	}
 	for _, p := range x.pending {
 		if f := p.fact; f != nil {
 			f.askers--

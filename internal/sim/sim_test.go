@@ -29,6 +29,9 @@ func TestSimulation(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	first, n := uint64(1), *simSeeds
+	if raceDetector {
+		n /= 3
+	}
 	if *simSeed != 0 {
 		first, n = *simSeed, 1
 	}

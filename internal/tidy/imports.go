@@ -11,9 +11,10 @@ import (
 // it. A door imports no other door, the core imports nothing.
 var allowed = map[string][]string{
 	"cmd/millrace":               {"internal/bench", "internal/beanstalk", "internal/config", "internal/queue", "internal/server", "internal/vfs", "internal/wal"},
-	"internal/server":            {"internal/beanstalk", "internal/binlog", "internal/config", "internal/engine", "internal/gearman", "internal/netserve", "internal/queue", "internal/vfs", "internal/wal"},
+	"internal/server":            {"internal/beanstalk", "internal/binlog", "internal/config", "internal/engine", "internal/gearman", "internal/memcache", "internal/netserve", "internal/queue", "internal/vfs", "internal/wal"},
 	"internal/beanstalk":         {"internal/engine", "internal/netserve", "internal/queue"},
 	"internal/gearman":           {"internal/engine", "internal/netserve", "internal/queue"},
+	"internal/memcache":          {"internal/engine", "internal/netserve", "internal/queue"},
 	"internal/netserve":          {"internal/engine", "internal/queue"},
 	"internal/netserve/nettest":  {"internal/engine", "internal/netserve", "internal/queue"},
 	"internal/wal":               {"internal/engine", "internal/vfs"},

@@ -35,7 +35,7 @@ func Serve(t testing.TB, dir string, args ...string) *Server {
 
 // ServeCommand is the command that Serve runs.
 func ServeCommand(dir string, args ...string) *exec.Cmd {
-	return exec.Command(Millrace, append([]string{"serve", "--beanstalk", "127.0.0.1:0", "--gearman", "off", "--data", dir}, args...)...)
+	return exec.Command(Millrace, append([]string{"serve", "--beanstalk", "127.0.0.1:0", "--gearman", "off", "--memcache", "off", "--data", dir}, args...)...)
 }
 
 // listens matches the address that a server says it listens on.

@@ -1,0 +1,7 @@
+//go:build race
+
+package sim_test
+
+// The race detector makes everything ten times slower, and more of the same finds
+// no more races.
+const raceDetector = true
