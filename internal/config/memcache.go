@@ -26,8 +26,8 @@ func (m *Memcache) declare(s *Set) {
 	s.Group("memcached")
 	s.Var(Text(&m.Prefix), "memcache-prefix", "TEXT", "what the keys of queues begin with on --memcache-kv")
 	s.Var(Count(&m.OpenReads), "memcache-open-reads", "N", "jobs of a queue that one connection may hold unconfirmed")
-	s.Var(Text(&m.ExpireTo), "memcache-expire-to", "QUEUE", "move jobs there when their time has passed, in place of removing them")
-	s.Var(Size(&m.KVSize), "memcache-kv-size", "BYTES", "memory for ordinary keys; what was used least recently goes first")
+	s.Var(Text(&m.ExpireTo), "memcache-expire-to", "QUEUE", "move jobs there when their time has passed")
+	s.Var(Size(&m.KVSize), "memcache-kv-size", "BYTES", "memory for ordinary keys; what is used least goes first")
 	s.Var(Size(&m.KVItem), "memcache-kv-item", "BYTES", "largest key with its value")
 	s.Var(Switch(&m.Shutdown), "memcache-shutdown", "", "let the command `shutdown` end the server")
 }

@@ -85,7 +85,7 @@ func (o *Options) Declare(s *Set) {
 	s.Var(Text(&o.Beanstalk), "beanstalk", "ADDR", "beanstalk protocol: host:port, unix:/path, or `off`")
 	s.Var(Text(&o.Gearman.Address), "gearman", "ADDR", "Gearman protocol, likewise")
 	s.Var(Text(&o.Gearman.HTTP), "gearman-http", "ADDR", "Gearman's HTTP front end, likewise")
-	s.Var(Text(&o.Memcache.Address), "memcache", "ADDR", "queues for clients of memcached, as Kestrel's, likewise")
+	s.Var(Text(&o.Memcache.Address), "memcache", "ADDR", "memcached protocol on queues, as Kestrel, likewise")
 	s.Var(Text(&o.Memcache.KV), "memcache-kv", "ADDR", "memcached's own commands on keys in memory, beside queues,\nlikewise")
 
 	s.Group("Data")

@@ -62,11 +62,11 @@ func converse(t *testing.T, in, cuts []byte, items bool) string {
 	c := startServer(t, o).server.Dial()
 	for _, n := range cuts {
 		n := min(int(n), len(in))
-		c.Send(string(in[:n]))
+		c.Write(in[:n]) // fails once the server has hung up
 		synctest.Wait()
 		in = in[n:]
 	}
-	c.Send(string(in))
+	c.Write(in)
 	synctest.Wait()
 	c.CloseWrite()
 	out, err := io.ReadAll(c)

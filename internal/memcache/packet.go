@@ -22,7 +22,7 @@ func (c *conn) packetAnswer(p *pending, key []byte, o outcome, f *found) {
 		return
 	case status == statusNotFound && p.withKey: // the answer to a miss names the key
 		b := appendHeader(c.line[:0], p, status, 0, len(key), len(key), 0)
-		c.flush(append(b, key...), queue.Body{})
+		c.write(append(b, key...), queue.Body{})
 	case status != 0:
 		c.packetError(p, status)
 	case o == outHit || p.verb == verbTouch:
@@ -31,9 +31,9 @@ func (c *conn) packetAnswer(p *pending, key []byte, o outcome, f *found) {
 		return
 	case o == outNumber:
 		b := appendHeader(c.line[:0], p, 0, 0, 0, 8, f.cas)
-		c.flush(binary.BigEndian.AppendUint64(b, f.number), queue.Body{})
+		c.write(binary.BigEndian.AppendUint64(b, f.number), queue.Body{})
 	default:
-		c.flush(appendHeader(c.line[:0], p, 0, 0, 0, 0, f.cas), queue.Body{})
+		c.write(appendHeader(c.line[:0], p, 0, 0, 0, 0, f.cas), queue.Body{})
 	}
 }
 
@@ -48,20 +48,20 @@ func (c *conn) packetItem(p *pending, key []byte, f *found) {
 	}
 	b := appendHeader(c.line[:0], p, 0, 4, len(key), 4+len(key)+body.Len(), f.cas)
 	b = binary.BigEndian.AppendUint32(b, f.flags)
-	c.flush(append(b, key...), body)
+	c.write(append(b, key...), body)
 }
 
 // packetError answers with a status and what it means.
 func (c *conn) packetError(p *pending, status uint16) {
 	text := statusText[status]
 	b := appendHeader(c.line[:0], p, status, 0, 0, len(text), 0)
-	c.flush(append(b, text...), queue.Body{})
+	c.write(append(b, text...), queue.Body{})
 }
 
 // packetText answers with a key and a text, as stat and version do.
 func (c *conn) packetText(p *pending, key, value string) {
 	b := appendHeader(c.line[:0], p, 0, 0, len(key), len(key)+len(value), 0)
-	c.flush(append(append(b, key...), value...), queue.Body{})
+	c.write(append(append(b, key...), value...), queue.Body{})
 }
 
 // sayOr answers with a line, or in the binary protocol, with an empty packet.

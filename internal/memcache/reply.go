@@ -31,7 +31,6 @@ type pending struct {
 	withKey bool
 	value   bool // meta: the value is wanted
 	binary  bool // meta: the key goes out in base64
-	minus   bool
 	open    bool // the job is to be confirmed
 	opcode  byte
 	opaque  uint32
@@ -168,8 +167,8 @@ func (c *conn) answer(p *pending, key, flags []byte, o outcome, f *found) {
 	}
 }
 
-// flush writes the line and a body.
-func (c *conn) flush(b []byte, body queue.Body) {
+// write writes what b says and a body.
+func (c *conn) write(b []byte, body queue.Body) {
 	c.line = b
 	c.out.Bytes(b)
 	c.out.Body(body)
@@ -189,7 +188,7 @@ func (c *conn) textAnswer(p *pending, key []byte, o outcome, f *found) {
 		if p.withCAS {
 			b = strconv.AppendUint(append(b, ' '), f.cas, 10)
 		}
-		c.flush(append(b, "\r\n"...), f.body)
+		c.write(append(b, "\r\n"...), f.body)
 		b = append(c.line[:0], "\r\n"...)
 		if p.last {
 			b = append(b, "END\r\n"...)
@@ -201,7 +200,7 @@ func (c *conn) textAnswer(p *pending, key []byte, o outcome, f *found) {
 	default:
 		b = append(append(b, outcomes[o].text...), "\r\n"...)
 	}
-	c.flush(b, queue.Body{})
+	c.write(b, queue.Body{})
 }
 
 // Meta commands.
@@ -211,12 +210,12 @@ func (c *conn) metaAnswer(p *pending, key, flags []byte, o outcome, f *found) {
 	code := outcomes[o].meta
 	switch {
 	case o.fails():
-		c.flush(append(append(b, outcomes[o].text...), "\r\n"...), queue.Body{})
+		c.write(append(append(b, outcomes[o].text...), "\r\n"...), queue.Body{})
 		return
 	case p.quiet && (code == "EN" || code == "HD" && p.verb != verbGet && !f.created):
 		return
 	case p.verb == verbDebug:
-		c.flush(appendDebug(b, key, p.binary, o, f), queue.Body{})
+		c.write(appendDebug(b, key, p.binary, o, f), queue.Body{})
 		return
 	}
 	body := queue.Body{}
@@ -229,9 +228,9 @@ func (c *conn) metaAnswer(p *pending, key, flags []byte, o outcome, f *found) {
 		b = append(b, code...)
 	}
 	b = append(appendFlags(b, p, key, flags, o, f), "\r\n"...)
-	c.flush(b, body)
+	c.write(b, body)
 	if b[0] == 'V' {
-		c.flush(append(c.line[:0], "\r\n"...), queue.Body{})
+		c.write(append(c.line[:0], "\r\n"...), queue.Body{})
 	}
 }
 

@@ -78,10 +78,13 @@ func (l *Log) rest() {
 
 // due reports whether the syncer has something to do, in l.mu.
 func (l *Log) due() bool {
-	if l.phase != phaseIdle {
+	switch {
+	case l.phase != phaseIdle:
 		return false
+	case l.err != nil: // nothing is left to do but to say so, once
+		return !l.lost
 	}
-	return len(l.tickets) > 0 || len(l.queue) > 0 || l.marking || l.err != nil && !l.lost
+	return len(l.tickets) > 0 || len(l.queue) > 0 || l.marking
 }
 
 // syncer does what is not done inline, until the log is closed.

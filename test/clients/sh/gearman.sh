@@ -37,10 +37,11 @@ eventually() {
 worker upper 1000 tr a-z A-Z
 same HELLO "$(echo -n hello | client -f upper)" foreground
 ok foreground
-for p in -H -L; do same HI "$(echo -n hi | client -f upper $p 2>/dev/null || echo -n hi | client -f upper)" priority; done
+same HI "$(echo -n hi | client -f upper -I)" 'high priority'
+same HI "$(echo -n hi | client -f upper -L)" 'low priority'
 ok priorities
-same $'A\nB' "$(printf 'a\nb\n' | client -f upper -n -t 5000 | sed 's/$//' | sed '/^$/d')" lines || true
-ok lines
+same ABC "$(printf 'a\nb\nc\n' | client -f upper -N)" 'a job for each line'
+ok 'a job for each line'
 head -c 700000 /dev/zero | tr '\0' x >"$work/large"
 same "$(tr a-z A-Z <"$work/large" | cksum)" "$(client -f upper <"$work/large" | cksum)" large
 ok 'a large job'
