@@ -117,10 +117,13 @@ func (s *State) takeID() JobID {
 	return id
 }
 
+// maxImported is above the ids that an import may bring: those of the first group.
+const maxImported JobID = 1 << 40
+
 // execImport puts a job with the life it had elsewhere.
 func (s *State) execImport(sess *session, r *Request) {
 	im := r.Import
-	if im == nil || r.ID == 0 || r.ID >= volatileIDs || s.ids.get(r.ID) != 0 {
+	if im == nil || r.ID == 0 || r.ID >= maxImported || s.ids.get(r.ID) != 0 {
 		s.answer(sess, r.Seq, Result{Err: ErrBadRequest})
 		return
 	}

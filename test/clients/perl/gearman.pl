@@ -59,7 +59,7 @@ my $c = Gearman::Client->new(job_servers => [$addr]);
 
 same(6, ${ $c->do_task('sum', '1,2,3') }, 'sum');
 ok 'foreground';
-same(6, ${ $c->do_task('sum', '1,2,3', { high_priority => 1 }) }, 'sum');
+same(6, ${ $c->do_task('sum', '1,2,3', { priority => 'high' }) }, 'sum');
 ok 'high priority';
 my $bytes = join '', map chr, 0 .. 255;
 same($bytes, ${ $c->do_task('echo', $bytes) }, 'bytes');

@@ -95,15 +95,12 @@ step('binary and large', function () use ($client) {
 step('data, warning, status', function () use ($client) {
     $c = $client();
     $said = [];
-    for (;;) {
-        $r = $c->doNormal('talk', 'x', 'key');
-        switch ($c->returnCode()) {
-        case GEARMAN_WORK_DATA: $said[] = "data $r"; break;
-        case GEARMAN_WORK_WARNING: $said[] = "warning $r"; break;
-        case GEARMAN_WORK_STATUS: $said[] = 'status ' . implode('/', $c->doStatus()); break;
-        default: $said[] = "end $r"; break 2;
-        }
-    }
+    $c->setDataCallback(function ($task) use (&$said) { $said[] = 'data ' . $task->data(); });
+    $c->setWarningCallback(function ($task) use (&$said) { $said[] = 'warning ' . $task->data(); });
+    $c->setStatusCallback(function ($task) use (&$said) { $said[] = 'status ' . $task->taskNumerator() . '/' . $task->taskDenominator(); });
+    $c->setCompleteCallback(function ($task) use (&$said) { $said[] = 'end ' . $task->data(); });
+    $c->addTask('talk', 'x', null, 'key');
+    check($c->runTasks(), 'runTasks');
     same(['data part', 'warning careful', 'status 3/4', 'end talk key'], $said, 'what is said');
 });
 
@@ -175,16 +172,11 @@ step('priorities of background jobs', function () use ($client, $worker, $stop, 
 step('timeout of a function', function () use ($client, $worker, $stop) {
     $c = $client();
     $slow = $worker(fn ($w) => $w->addFunction('timed', function ($job) { sleep(60); }, null, 1));
-    $c->addTask('timed', 'x', null, 'timed');
-    $result = null;
-    $c->setCompleteCallback(function ($task) use (&$result) { $result = $task->data(); });
-    $quick = 0;
-    $c->setCreatedCallback(function () use (&$quick, $worker) {
-        usleep(300000);
-        $quick = $worker(fn ($w) => $w->addFunction('timed', fn ($job) => 'quick'));
+    $quick = $worker(function ($w) {
+        usleep(500000);
+        $w->addFunction('timed', fn ($job) => 'quick');
     });
-    check($c->runTasks(), 'runTasks');
-    same('quick', $result, 'the other worker does it');
+    same('quick', $c->doNormal('timed', 'x'), 'the other worker does it');
     $stop($slow);
     $stop($quick);
 });
