@@ -30,7 +30,7 @@ func benchCommand(args []string, stdout, stderr io.Writer) int {
 	if len(rest) > 0 {
 		return usageError(stderr, fmt.Errorf("bench takes options only; take %q away (the server goes after --server)", strings.Join(rest, " ")))
 	}
-	o.Scenarios = scenarioNames(o.scenarios)
+	o.Scenarios = scenarioNames(o.Protocol, o.scenarios)
 	if err := o.Validate(); err != nil {
 		return usageError(stderr, err)
 	}
@@ -41,9 +41,13 @@ func benchCommand(args []string, stdout, stderr io.Writer) int {
 }
 
 func (o *benchOptions) declare() *config.Set {
-	about := "Measure a server of the beanstalkd protocol (or memcached's), or compare two that take turns in short\n" +
-		"rounds. The jobs go into tubes of their own and are taken out again.\n\nScenarios (\"all\" is every one):"
-	for _, s := range bench.Scenarios() {
+	about := "Measure a server, or compare two that take turns in short rounds. The jobs go into\n" +
+		"queues of their own and are taken out again.\n\nScenarios (\"all\" is every one):"
+	for _, s := range bench.Scenarios(bench.Beanstalk) {
+		about += fmt.Sprintf("\n  %-11s %s", s.Name, s.About)
+	}
+	about += "\n\nScenarios with --protocol gearman:"
+	for _, s := range bench.Scenarios(bench.Gearman) {
 		about += fmt.Sprintf("\n  %-11s %s", s.Name, s.About)
 	}
 	s := config.NewSet("millrace bench", "", about)
@@ -53,7 +57,7 @@ func (o *benchOptions) declare() *config.Set {
 	s.Var(config.Count(&o.PID), "pid", "PID", "process of the server, to show its CPU time and memory")
 	s.Var(config.Count(&o.VersusPID), "vs-pid", "PID", "process of the server compared with")
 	s.Group("Load")
-	s.Var(config.OneOf(&o.Protocol, bench.Beanstalk, bench.Memcache), "protocol", "WORD", "beanstalk, or memcache: put, cycle and pingpong alone, where a job is a\nset and its get, so that memcached itself can be compared with")
+	s.Var(config.OneOf(&o.Protocol, bench.Beanstalk, bench.Gearman, bench.Memcache), "protocol", "WORD", "beanstalk, gearman, or memcache: put, cycle and pingpong alone, where a job is a\nset and its get, so that memcached itself can be compared with")
 	s.Var(config.Text(&o.scenarios), "scenario", "LIST", "what to measure, separated by commas")
 	s.Var(config.Count(&o.Conns), "conns", "N", "connections of the put scenario")
 	s.Var(config.Count(&o.Producers), "producers", "N", "connections that put, in every cycle")
@@ -109,9 +113,9 @@ func (o *benchOptions) print(w io.Writer, r *bench.Report) error {
 	return r.WriteTable(w, o.verbose)
 }
 
-func scenarioNames(list string) (names []string) {
+func scenarioNames(protocol, list string) (names []string) {
 	if list == "all" {
-		for _, s := range bench.Scenarios() {
+		for _, s := range bench.Scenarios(protocol) {
 			names = append(names, s.Name)
 		}
 		return names

@@ -33,10 +33,10 @@ func TestBenchCommandLine(t *testing.T) {
 }
 
 func TestScenarioNames(t *testing.T) {
-	if got := scenarioNames(" put, cycle,,"); !slices.Equal(got, []string{"put", "cycle"}) {
+	if got := scenarioNames(bench.Beanstalk, " put, cycle,,"); !slices.Equal(got, []string{"put", "cycle"}) {
 		t.Errorf("names %q", got)
 	}
-	if got := scenarioNames("all"); len(got) != len(bench.Scenarios()) {
+	if got := scenarioNames(bench.Beanstalk, "all"); len(got) != len(bench.Scenarios(bench.Beanstalk)) {
 		t.Errorf("all is %q", got)
 	}
 }

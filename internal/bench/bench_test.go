@@ -29,7 +29,7 @@ func small(address string) Options {
 // measure runs every scenario and checks what holds for all of them.
 func measure(t *testing.T, o Options) Report {
 	t.Helper()
-	for _, s := range Scenarios() {
+	for _, s := range Scenarios(Beanstalk) {
 		if s.Name != "delayed" { // takes seconds
 			o.Scenarios = append(o.Scenarios, s.Name)
 		}
@@ -39,7 +39,7 @@ func measure(t *testing.T, o Options) Report {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Rows) != len(Scenarios())-1 {
+	if len(report.Rows) != len(Scenarios(Beanstalk))-1 {
 		t.Fatalf("%d rows", len(report.Rows))
 	}
 	for _, row := range report.Rows {
@@ -203,7 +203,7 @@ func TestNoServer(t *testing.T) {
 func TestOptions(t *testing.T) {
 	for want, change := range map[string]func(*Options){
 		"no server address":  func(o *Options) { o.Address = "" },
-		"no scenario is":     func(o *Options) { o.Scenarios = []string{"put", "nonsense"} },
+		"has no scenario":    func(o *Options) { o.Scenarios = []string{"put", "nonsense"} },
 		"depth is 0":         func(o *Options) { o.Depth = 0 },
 		"whole seconds":      func(o *Options) { o.Delay = time.Millisecond },
 		"duration of a":      func(o *Options) { o.Duration = 0 },

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"strings"
 )
 
 // Memcache as Options.Protocol is memcached's text protocol. Every connection sets
@@ -26,19 +25,6 @@ var memcacheScenarios = []Scenario{
 	{"pingpong", "one connection: set, get", func(*Options) plan {
 		return plan{players: 1, latency: everyReply}
 	}},
-}
-
-// memcachePlan finds the scenario.
-func memcachePlan(name string, o *Options) (plan, error) {
-	var names []string
-	for _, s := range memcacheScenarios {
-		if s.Name == name {
-			p := s.plan(o)
-			return p.complete(o)
-		}
-		names = append(names, s.Name)
-	}
-	return plan{}, fmt.Errorf("bench: the memcache protocol has no scenario %q; there are %s", name, strings.Join(names, ", "))
 }
 
 // keyed is a connection that sets and gets its key.
@@ -256,8 +242,8 @@ func (c *keyed) take(in []byte) (int, error) {
 
 // checkProtocol reports a protocol that is not known.
 func (o *Options) checkProtocol() error {
-	if o.Protocol != Beanstalk && o.Protocol != Memcache {
-		return fmt.Errorf("bench: protocol is %q; give %s or %s", o.Protocol, Beanstalk, Memcache)
+	if o.Protocol != Beanstalk && o.Protocol != Memcache && o.Protocol != Gearman {
+		return fmt.Errorf("bench: protocol is %q; give %s, %s or %s", o.Protocol, Beanstalk, Memcache, Gearman)
 	}
 	return nil
 }

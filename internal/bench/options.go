@@ -20,8 +20,8 @@ type Options struct {
 	// 0 leaves those columns out. Linux only.
 	PID, VersusPID int
 
-	Protocol  string   // Beanstalk or Memcache
-	Scenarios []string // names out of Scenarios()
+	Protocol  string   // Beanstalk, Memcache or Gearman
+	Scenarios []string // names out of Scenarios(Protocol)
 
 	Conns     int // connections of the put scenario
 	Producers int // connections that put, in every cycle scenario

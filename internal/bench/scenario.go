@@ -13,8 +13,17 @@ type Scenario struct {
 	plan  func(o *Options) plan
 }
 
-// Scenarios lists what can be measured, in the order of a full run.
-func Scenarios() []Scenario { return scenarios }
+// Scenarios lists what can be measured of servers of a protocol, in the order of a
+// full run.
+func Scenarios(protocol string) []Scenario {
+	switch protocol {
+	case Gearman:
+		return gearScenarios
+	case Memcache:
+		return memcacheScenarios
+	}
+	return scenarios
+}
 
 var scenarios = []Scenario{
 	{"put", "connections that only put", func(o *Options) plan {
@@ -75,6 +84,8 @@ type plan struct {
 	idle      int // connections that wait in reserve on a tube of their own
 	backlog   int // ready jobs that are there from the start
 
+	foreground bool // Gearman: clients wait for results
+
 	delay   time.Duration
 	ahead   int // bound on jobs put and not yet reserved
 	latency latencyOf
@@ -99,18 +110,15 @@ func cycle(o *Options) plan {
 
 // planFor finds the scenario and fills in what follows from the options.
 func planFor(name string, o *Options) (plan, error) {
-	if o.Protocol == Memcache {
-		return memcachePlan(name, o)
-	}
 	var names []string
-	for _, s := range scenarios {
+	for _, s := range Scenarios(o.Protocol) {
 		if s.Name == name {
 			p := s.plan(o)
 			return p.complete(o)
 		}
 		names = append(names, s.Name)
 	}
-	return plan{}, fmt.Errorf("bench: no scenario is called %q; there are %s", name, strings.Join(names, ", "))
+	return plan{}, fmt.Errorf("bench: the %s protocol has no scenario %q; there are %s", o.Protocol, name, strings.Join(names, ", "))
 }
 
 func (p plan) complete(o *Options) (plan, error) {

@@ -50,6 +50,9 @@ func (s *side) fail(doing string, err error) error {
 
 // prepare does what the scenario needs once, before the first round.
 func (s *side) prepare(ctx context.Context) (err error) {
+	if s.opts.Protocol == Gearman {
+		return s.prepareGear(ctx)
+	}
 	if s.before, err = s.memory(); err != nil {
 		return s.fail("measuring", err)
 	}
@@ -121,6 +124,9 @@ func (s *side) fill(ctx context.Context) error {
 
 // measure runs one round and takes out what it left.
 func (s *side) measure(ctx context.Context) error {
+	if s.opts.Protocol == Gearman {
+		return s.measureGear(ctx)
+	}
 	m := &meter{
 		pid: s.pid, warmup: s.opts.Warmup, length: s.opts.Duration, count: s.opts.Count,
 		counted: deleteStep, latency: s.plan.latency, delay: s.plan.delay,
@@ -263,6 +269,12 @@ func (s *side) finish(ctx context.Context, failed bool) error {
 	s.held = nil
 	if s.opts.Keep || s.jobs == 0 {
 		return nil
+	}
+	if s.opts.Protocol == Gearman {
+		if failed {
+			return fmt.Errorf("bench: %s: about %d jobs remain in function %s", s.address, s.jobs, s.tubes[0])
+		}
+		return s.drainGear(context.WithoutCancel(ctx))
 	}
 	patience := patience
 	if failed {

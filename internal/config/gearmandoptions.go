@@ -59,7 +59,7 @@ type gearmandOption struct {
 }
 
 // useData is what to do in place of a foreign store.
-const useData = "Millrace keeps jobs itself, without a database: take this option away and name a folder with --data DIR"
+const useData = "jobs are kept here without a database: take this option away and name a folder with --data DIR"
 
 var gearmandOptions []gearmandOption
 

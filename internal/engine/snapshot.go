@@ -51,6 +51,10 @@ func (e *Engine) store(index uint64, v *queue.View, logged int64) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	for v.Release() {
+		e.mu.Unlock() // requests need not wait for all of it
+		e.mu.Lock()
+	}
 	v.Close(err == nil)
 	e.viewing = false
 	e.written = m.written

@@ -118,6 +118,14 @@ func (b *bodies) drop(ref bodyRef) {
 	case ref == 0:
 	case b.views > 0:
 		b.limbo = append(b.limbo, ref)
+	default:
+		b.reuse(ref)
+	}
+}
+
+// reuse makes the place of a body that nobody reads free for another.
+func (b *bodies) reuse(ref bodyRef) {
+	switch {
 	case ref&bodyLarge != 0:
 		i := uint32(ref)
 		b.large[i] = nil
@@ -168,11 +176,19 @@ func (b *bodies) thaw() {
 	if b.views--; b.views > 0 {
 		return
 	}
-	limbo := b.limbo
+	b.release(len(b.limbo))
 	b.limbo = nil
-	for _, ref := range limbo {
-		b.drop(ref)
+}
+
+// release frees up to n of the bodies dropped while views were open, and reports
+// whether there are more.
+func (b *bodies) release(n int) bool {
+	rest := max(0, len(b.limbo)-n)
+	for _, ref := range b.limbo[rest:] {
+		b.reuse(ref)
 	}
+	b.limbo = b.limbo[:rest]
+	return rest > 0
 }
 
 // read returns the body at ref: small, the bytes on its page, or large pieces.

@@ -63,6 +63,17 @@ func (s *State) View() *View {
 	return v
 }
 
+// releaseStep bounds the bodies that Release frees, which takes less than 1 ms.
+const releaseStep = 10_000
+
+// Release frees some of the bodies that were kept for the view alone, which must have
+// been read, and reports whether there are more. Called until then, it leaves Close
+// little to do. It belongs to the state's own goroutine.
+func (v *View) Release() bool {
+	b := &v.state.bodies
+	return b.views == 1 && b.release(releaseStep)
+}
+
 // Close lets go of the view. It belongs to the state's own goroutine. stored says
 // that its sections are now those of the last snapshot.
 func (v *View) Close(stored bool) {

@@ -110,3 +110,32 @@ func TestUnchangedSections(t *testing.T) {
 		t.Errorf("with most bodies of a page dead, sections %v are written, want 0, 1 and both of its page", got)
 	}
 }
+
+// TestRelease frees what was kept for a view, step by step, before it is closed; what
+// another view still reads stays.
+func TestRelease(t *testing.T) {
+	const jobs = 3*releaseStep + 1
+	d := newDesk(t, false)
+	for range jobs {
+		d.put("q", 0, "a body")
+	}
+	first, second := d.s.View(), d.s.View()
+	for id := JobID(1); id <= jobs; id++ {
+		d.do(Request{Op: OpDelete, ID: id})
+	}
+	if first.Release() || len(d.s.bodies.limbo) != jobs {
+		t.Errorf("%d of %d bodies are kept for the other view", len(d.s.bodies.limbo), jobs)
+	}
+	first.Close(true)
+	steps := 1
+	for second.Release() {
+		steps++
+	}
+	if left := len(d.s.bodies.limbo); steps != 4 || left != 0 {
+		t.Errorf("%d steps left %d bodies", steps, left)
+	}
+	second.Close(true)
+	if err := Check(d.s); err != nil {
+		t.Error(err)
+	}
+}

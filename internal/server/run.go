@@ -21,6 +21,7 @@ const closeTimeout = 10 * time.Second
 // it refuse puts. The error is a *StartError, or what went wrong at the end.
 func Run(o config.Options, log *slog.Logger, ready func(*Server)) error {
 	boundGarbage()
+	go giveBack(time.Tick(quiet))
 	// A log that nobody reads any more must not end the server.
 	signal.Ignore(syscall.SIGPIPE)
 	// Until it serves, any signal may end the process at once: a start can be cut

@@ -6,6 +6,7 @@ package clients
 import (
 	"context"
 	"flag"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -96,14 +97,23 @@ func buildGoClient(t *testing.T) string {
 // run returns the steps that a client's suite went through.
 func run(t *testing.T, command []string, addr string) string {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	out, err := try(t.Context(), command, addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// try is run, which may fail.
+func try(ctx context.Context, command []string, addr string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, command[0], append(command[1:len(command):len(command)], addr)...).CombinedOutput()
 	if err != nil {
-		t.Fatalf("%v: %v\n%s", command, err, out)
+		return "", fmt.Errorf("%v: %w\n%s", command, err, out)
 	}
 	if steps := strings.Count(string(out), "ok - "); steps < 8 || strings.Contains(string(out), "not ok") {
-		t.Fatalf("the suite stopped after %d steps:\n%s", steps, out)
+		return "", fmt.Errorf("the suite stopped after %d steps:\n%s", steps, out)
 	}
-	return string(out)
+	return string(out), nil
 }

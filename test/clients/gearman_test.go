@@ -21,12 +21,11 @@ var gearmanSuites = []struct {
 	{"Gearman::Client", []string{"perl", "perl/gearman.pl"}},
 }
 
-// gearmanServers are the ways to start one; the first is the one to compare with.
+// gearmanServers are the ways to start one.
 var gearmanServers = []struct {
 	name  string
 	start func(t *testing.T) string
 }{
-	{"gearmand", startGearmand},
 	{"serve", func(t *testing.T) string { return serveGearman(t, t.TempDir()).Addr }},
 	{"serve in memory", func(t *testing.T) string { return serveGearman(t, "none").Addr }},
 	{"millrace gearmand", func(t *testing.T) string {
@@ -43,19 +42,31 @@ func TestGearmanClients(t *testing.T) {
 		t.Run(suite.client, func(t *testing.T) {
 			t.Parallel()
 			var want string
+			t.Run("gearmand", func(t *testing.T) { want = runOnGearmand(t, suite.command) })
 			for _, server := range gearmanServers {
 				t.Run(server.name, func(t *testing.T) {
-					steps := run(t, suite.command, server.start(t))
-					if want == "" {
-						want = steps
-					}
-					if steps != want {
+					if steps := run(t, suite.command, server.start(t)); steps != want {
 						t.Errorf("against gearmand:\n%s\nhere:\n%s", want, steps)
 					}
 				})
 			}
 		})
 	}
+}
+
+// runOnGearmand has a suite's steps from gearmand, which now and then forgets that a
+// worker's time is over: a suite is right if it can pass at all.
+func runOnGearmand(t *testing.T, command []string) string {
+	t.Helper()
+	for range 4 {
+		steps, err := try(t.Context(), command, startGearmand(t))
+		if err == nil {
+			return steps
+		}
+		t.Log(err)
+	}
+	t.Fatal("gearmand fails the suite, four times")
+	return ""
 }
 
 // serveGearman starts a server that has the Gearman door alone.
