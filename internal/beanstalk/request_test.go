@@ -49,9 +49,7 @@ func TestParse(t *testing.T) {
 }
 
 func (r request) equal(o request) bool {
-	same := bytes.Equal(r.name, o.name)
-	r.name, o.name = nil, nil
-	return same && r.cmd == o.cmd && r.junk == o.junk && r.pri == o.pri && r.id == o.id && r.n == o.n &&
+	return bytes.Equal(r.name, o.name) && r.cmd == o.cmd && r.junk == o.junk && r.pri == o.pri && r.id == o.id && r.n == o.n &&
 		r.delay == o.delay && r.ttr == o.ttr && r.timeout == o.timeout
 }
 
