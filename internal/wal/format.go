@@ -29,7 +29,11 @@ const (
 // the one it writes. History: 1 is the first.
 const formatVersion = 1
 
-const formatLine = "millrace log "
+// A directory says what kind of log it holds, so that none is read as the other.
+const (
+	formatLine           = "millrace log "
+	replicatedFormatLine = "millrace replicated log "
+)
 
 func fileName(dir string, number uint64, suffix string) string {
 	return filepath.Join(dir, fmt.Sprintf("%016x%s", number, suffix))
@@ -72,55 +76,41 @@ func list(fsys vfs.FS, dir string) (c contents, err error) {
 	return c, nil
 }
 
-// checkFormat refuses a directory of a format that this version cannot read. The
-// error is fs.ErrNotExist for a directory that holds no log.
-func checkFormat(fsys vfs.FS, dir string) error {
+// checkFormat refuses a directory of a format that this version cannot read, and
+// reports whether its log is a replicated one. The error is fs.ErrNotExist for a
+// directory that holds no log.
+func checkFormat(fsys vfs.FS, dir string) (replicated bool, err error) {
 	name := filepath.Join(dir, formatName)
 	text, err := readFile(fsys, name, 256)
 	if errors.Is(err, fs.ErrNotExist) {
 		if c, lerr := list(fsys, dir); lerr == nil && len(c.segments)+len(c.manifests) > 0 {
-			return fmt.Errorf("%s is missing, though %s holds a log: restore the file from a backup", name, dir)
+			return false, fmt.Errorf("%s is missing, though %s holds a log: restore the file from a backup", name, dir)
 		}
 	}
 	if err != nil {
-		return err
+		return false, err
 	}
-	number, found := strings.CutPrefix(string(text), formatLine)
+	number, replicated := strings.CutPrefix(string(text), replicatedFormatLine)
+	number, local := strings.CutPrefix(number, formatLine)
 	version, err := strconv.Atoi(strings.TrimSuffix(number, "\n"))
 	switch {
-	case !found || err != nil || version < 1:
-		return damage(name, 0, "it does not name a format")
+	case replicated == local || err != nil || version < 1:
+		return false, damage(name, 0, "it does not name a format")
 	case version > formatVersion:
-		return fmt.Errorf("the log in %s has format %d, and this version reads formats up to %d: start the newer version that wrote it, or choose another directory",
+		return false, fmt.Errorf("the log in %s has format %d, and this version reads formats up to %d: start the newer version that wrote it, or choose another directory",
 			dir, version, formatVersion)
 	}
-	return nil
+	return replicated, nil
 }
 
 // writeFormat makes dir a log's directory.
-func writeFormat(fsys vfs.FS, dir string) error {
-	return writeWhole(fsys, filepath.Join(dir, formatName), filepath.Join(dir, formatName+tmpSuffix),
-		fmt.Appendf(nil, "%s%d\n", formatLine, formatVersion))
-}
-
-// writeWhole writes a small file so that a crash leaves all of it or nothing.
-func writeWhole(fsys vfs.FS, name, tmp string, data []byte) error {
-	f, err := fsys.Create(tmp)
-	if err != nil {
-		return err
+func writeFormat(fsys vfs.FS, dir string, replicated bool) error {
+	line := formatLine
+	if replicated {
+		line = replicatedFormatLine
 	}
-	_, err = f.WriteAt(data, 0)
-	if err == nil {
-		err = f.Sync()
-	}
-	f.Close()
-	if err == nil {
-		err = fsys.Rename(tmp, name)
-	}
-	if err == nil {
-		err = fsys.SyncDir(filepath.Dir(name))
-	}
-	return err
+	return vfs.Replace(fsys, filepath.Join(dir, formatName), filepath.Join(dir, formatName+tmpSuffix),
+		fmt.Appendf(nil, "%s%d\n", line, formatVersion))
 }
 
 // readFile reads a file of at most limit bytes.

@@ -223,7 +223,7 @@ func FuzzFrames(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		mem := vfs.NewMem()
 		mem.MkdirAll(testDir)
-		writeFormat(mem, testDir)
+		writeFormat(mem, testDir, false)
 		mem.WriteFile(fileName(testDir, 1, logSuffix), append(segmentHeaderBlock(1, 42), b...))
 		last := uint64(0)
 		err := Dump(mem, testDir, func(f Frame, batch []byte) error {
@@ -252,7 +252,7 @@ func FuzzManifest(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		mem := vfs.NewMem()
 		mem.MkdirAll(testDir)
-		writeFormat(mem, testDir)
+		writeFormat(mem, testDir, false)
 		m := manifest{number: 1, segment: 1, first: 1}
 		for ; len(b) >= 24; b = b[24:] {
 			m.entries = append(m.entries, entry{key: uint64(b[0]), data: 1, off: int64(b[8])<<56 | int64(b[9]), length: int64(b[10])<<56 | int64(b[11])})

@@ -67,7 +67,7 @@ func Dump(fsys vfs.FS, dir string, visit func(f Frame, batch []byte) error) erro
 }
 
 func inspect(fsys vfs.FS, dir string, look func(*reader) error) error {
-	if err := checkFormat(fsys, dir); err != nil {
+	if _, err := checkFormat(fsys, dir); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s holds no log", dir)
 		}

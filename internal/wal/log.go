@@ -102,14 +102,24 @@ func lockDir(fsys vfs.FS, dir string) (io.Closer, error) {
 }
 
 func (l *Log) checkFormat() error {
-	err := checkFormat(l.fs, l.dir)
+	replicated, err := checkFormat(l.fs, l.dir)
+	if err == nil && replicated != l.o.Replicated {
+		return l.otherKind()
+	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	if err := writeFormat(l.fs, l.dir); err != nil {
+	if err := writeFormat(l.fs, l.dir, l.o.Replicated); err != nil {
 		return fmt.Errorf("make the data directory: %w", err)
 	}
 	return l.fs.SyncDir(filepath.Dir(filepath.Clean(l.dir)))
+}
+
+func (l *Log) otherKind() error {
+	if l.o.Replicated {
+		return fmt.Errorf("%s holds the log of a node that runs alone: choose another directory for a node of a cluster", l.dir)
+	}
+	return fmt.Errorf("%s holds the log of a node of a cluster: start it as one, or choose another directory", l.dir)
 }
 
 // Room implements engine.Log.

@@ -30,6 +30,10 @@ type Options struct {
 	// RetryFull is how often more space is tried for while the disk is full, by
 	// default every second.
 	RetryFull time.Duration
+	// Replicated says that the batches are entries of a replicated log: they can be
+	// read back, and a snapshot leaves the last ones for nodes that lag a little. A
+	// directory keeps its kind of log.
+	Replicated bool
 	// FS holds the directory, by default that of the operating system.
 	FS vfs.FS
 	// Logger gets what an operator should know. By default nobody does.
@@ -49,6 +53,10 @@ func (o Options) withDefaults() Options {
 		o.SegmentSize = defaultSegment
 	}
 	o.SegmentSize = max(o.SegmentSize, minSegment)
+	if o.Replicated {
+		o.SegmentSize = min(o.SegmentSize, 1<<31) // see segment.starts
+		o.Sync = SyncAlways
+	}
 	if o.MaxBacklog == 0 {
 		o.MaxBacklog = 64 << 20
 	}

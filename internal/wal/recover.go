@@ -48,8 +48,11 @@ func (l *Log) recover() error {
 		return err
 	}
 	l.segments, l.snap = r.segments, r.snap
-	if err := l.restore(); err != nil {
-		return err
+	r.note = l.o.Replicated
+	if !l.o.Replicated { // whose snapshot is read by Stored
+		if err := l.restore(); err != nil {
+			return err
+		}
 	}
 	l.pool = pool{
 		fs: l.fs, dir: l.dir, target: l.o.SegmentSize, retry: l.o.RetryFull, random: l.o.random, logger: l.o.Logger,
@@ -62,7 +65,7 @@ func (l *Log) recover() error {
 		return l.create()
 	}
 	end, err := r.batches(func(f Frame, batch []byte) error {
-		if batch == nil || l.snap != nil && f.Index <= l.snap.index {
+		if batch == nil || !l.o.Replicated && l.snap != nil && f.Index <= l.snap.index {
 			return nil
 		}
 		return l.machine.Apply(f.Index, f.Term, batch)
@@ -107,6 +110,9 @@ func (l *Log) resume(end position) error {
 	seg := l.segments[end.segment]
 	if seg.first == 0 {
 		seg.first, seg.chain = end.index+1, end.chain
+	}
+	for _, s := range l.segments[:end.segment+1] { // a torn batch may have begun
+		s.starts = s.starts[:min(uint64(len(s.starts)), end.index+1-s.first)]
 	}
 	l.tail = tail{seg: seg, off: end.off, index: end.index, chain: end.chain}
 	l.synced.Store(end.index)
@@ -163,6 +169,7 @@ type reader struct {
 	snap     *manifest  // nil if there is none
 	start    uint64     // number of the first segment that is needed
 	segments []*segment // from there on
+	note     bool       // where batches begin
 }
 
 // openReader finds the last snapshot and opens the segments after it. The caller
@@ -208,7 +215,7 @@ func (r *reader) close() {
 
 // batches visits the frames and returns where they end.
 func (r *reader) batches(visit func(f Frame, batch []byte) error) (position, error) {
-	s := scan{segments: r.segments, visit: visit, from: 1, at: position{off: segmentHeader}}
+	s := scan{segments: r.segments, visit: visit, from: 1, note: r.note, at: position{off: segmentHeader}}
 	if r.snap != nil {
 		s.from = r.snap.first
 		s.at.chain, s.at.index = r.snap.chain, r.snap.first-1

@@ -23,6 +23,7 @@ type scan struct {
 	// from is the first batch whose beginning can be read; what the first segment holds
 	// of the one before it is passed over.
 	from uint64
+	note bool // where batches begin
 
 	end   position // behind the last batch or mark
 	at    position // behind the last frame, which may be a part
@@ -67,6 +68,9 @@ func (s *scan) next() (bool, error) {
 		if s.open || kind(f.Kind) == kindMark {
 			seg.first++ // nothing begins here with the index of this frame
 		}
+	}
+	if s.note && !s.open && kind(f.Kind) != kindMark && f.Index >= s.from {
+		seg.starts = append(seg.starts, uint32(s.at.off))
 	}
 	s.at.off += int64(len(whole))
 	s.at.chain = f.sum

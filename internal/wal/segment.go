@@ -25,6 +25,8 @@ type segment struct {
 	// frame before that of the segment's first. They are set once it is in use.
 	first uint64
 	chain uint32
+	// starts are the offsets of the batches that begin here, in a log that is read back.
+	starts []uint32
 }
 
 func segmentHeaderBlock(number, random uint64) []byte {

@@ -45,7 +45,9 @@ func (l *Log) Snapshot(index uint64, v engine.View) error {
 		}
 		return fmt.Errorf("snapshot: %w", err)
 	}
+	l.segMu.Lock()
 	l.snap = s.next
+	l.segMu.Unlock()
 	l.cleanUp(s.last)
 	return nil
 }
@@ -194,29 +196,43 @@ func (s *snapshot) copy(w io.Writer, e entry) error {
 		_, err = io.Copy(w, section)
 	}
 	if damaged := (*DamageError)(nil); errors.As(err, &damaged) {
+		s.log.segMu.Lock()
 		s.last.entries = slices.DeleteFunc(s.last.entries, func(o entry) bool { return o == e })
+		s.log.segMu.Unlock()
 	}
 	return err
 }
 
-// locate notes where the first batch after the snapshot is to be found.
+// locate notes where the first batch is to be found that is still needed: the one
+// after the snapshot, or in a replicated log one that leaves what a node may lack
+// that lags by less than a segment.
 func (s *snapshot) locate() {
-	s.log.segMu.Lock()
-	defer s.log.segMu.Unlock()
-	for _, segment := range s.log.segments {
+	l := s.log
+	l.segMu.Lock()
+	defer l.segMu.Unlock()
+	at := 0
+	for i, segment := range l.segments {
 		if segment.first <= s.next.index+1 {
-			s.next.segment, s.next.first, s.next.chain = segment.number, segment.first, segment.chain
+			at = i
 		}
 	}
+	if l.o.Replicated {
+		for at > 0 && l.segments[at].first > s.next.index {
+			at--
+		}
+		at = max(0, at-1)
+	}
+	from := l.segments[at]
+	s.next.segment, s.next.first, s.next.chain = from.number, from.first, from.chain
 }
 
 func (s *snapshot) writeManifest() error {
 	l := s.log
 	name, tmp := fileName(l.dir, s.next.number, snapSuffix), fileName(l.dir, s.next.number, snapTmp)
 	b := s.next.encode()
-	err := writeWhole(l.fs, name, tmp, b)
+	err := vfs.Replace(l.fs, name, tmp, b)
 	if vfs.IsNoSpace(err) && l.pool.giveReserve() {
-		err = writeWhole(l.fs, name, tmp, b)
+		err = vfs.Replace(l.fs, name, tmp, b)
 	}
 	return s.io(err)
 }

@@ -35,6 +35,7 @@ func (l *Log) stage(batch []byte) error {
 	t := &l.tail
 	t.index++
 	begins := t.index // the first batch that could begin in a new segment
+	started := !l.o.Replicated
 	for {
 		room := t.seg.size - t.off - int64(len(t.buf)) - frameHeader
 		if room < int64(min(len(batch), minPart)) {
@@ -42,6 +43,10 @@ func (l *Log) stage(batch []byte) error {
 				return err
 			}
 			continue
+		}
+		if !started {
+			l.noteStart()
+			started = true
 		}
 		if len(batch) <= min(int(room), maxFrame) {
 			l.put(kindBatch, batch)
@@ -52,6 +57,14 @@ func (l *Log) stage(batch []byte) error {
 		begins = t.index + 1
 		batch = batch[n:]
 	}
+}
+
+// noteStart remembers where the batch begins whose first frame comes next.
+func (l *Log) noteStart() {
+	t := &l.tail
+	l.segMu.Lock()
+	defer l.segMu.Unlock()
+	t.seg.starts = append(t.seg.starts, uint32(t.off+int64(len(t.buf))))
 }
 
 func (l *Log) put(k kind, payload []byte) {
@@ -141,7 +154,7 @@ func (l *Log) rotate(begins uint64) error {
 	if err != nil {
 		return err
 	}
-	next.chain, next.first = l.tail.chain, begins
+	next.chain, next.first, next.starts = l.tail.chain, begins, nil
 	l.tail.seg, l.tail.off = next, segmentHeader
 	l.segMu.Lock()
 	l.segments = append(l.segments, next)
