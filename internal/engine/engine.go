@@ -44,6 +44,8 @@ type Engine struct {
 	changed sync.Cond // under mu: holding or flights changed
 	state   *queue.State
 	clock   clock
+	opened  bool // the log was
+	closing bool // no snapshot begins
 	leading bool
 	begun   uint64 // the epoch whose first batch is on its way
 	failed  error
@@ -97,11 +99,19 @@ func New(o Options) *Engine {
 	return e
 }
 
-// Start opens the log, takes what it holds and returns when requests are served.
+// Open opens the log and takes what it holds. Requests are served while this node
+// leads: on one node at once, in a group when it is elected.
+func (e *Engine) Open() error {
+	if err := e.open(); err != nil {
+		return err
+	}
+	e.startTicker()
+	return nil
+}
+
+// Start is Open, and returns when requests are served.
 func (e *Engine) Start() error {
-	if e.log == nil {
-		e.lead()
-	} else if err := e.log.Open(machine{e}); err != nil {
+	if err := e.open(); err != nil {
 		return err
 	}
 	select {
@@ -109,9 +119,27 @@ func (e *Engine) Start() error {
 	case <-e.down:
 		return e.Failed()
 	}
-	e.ticker.done = make(chan struct{})
-	go e.tick()
+	e.startTicker()
 	return nil
+}
+
+func (e *Engine) open() error {
+	if e.log == nil {
+		e.lead()
+	} else if err := e.log.Open(machine{e}); err != nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.opened = true
+	return nil
+}
+
+// Leading says whether requests are served here.
+func (e *Engine) Leading() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.leading
 }
 
 // lead begins to serve. mu is held, or nobody else is there.
@@ -147,6 +175,9 @@ func (e *Engine) Digest() [32]byte {
 // that were committed are safe.
 func (e *Engine) Close() error {
 	e.ticker.stop()
+	e.mu.Lock()
+	e.closing = true
+	e.mu.Unlock()
 	e.snapshots.Wait()
 	if e.log == nil {
 		return nil
@@ -172,7 +203,7 @@ func (e *Engine) commit() uint64 {
 	defer e.committing.Unlock()
 	e.mu.Lock()
 	turn := e.endTurn()
-	snapshot := e.leading && !e.viewing && e.snapshotDue()
+	snapshot := e.leading && e.snapshotDue()
 	e.mu.Unlock()
 	if snapshot {
 		e.takeSnapshot()
@@ -251,7 +282,10 @@ type machine struct{ *Engine }
 func (m machine) Restore(r SnapshotReader) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.state.Lose() // a node that follows may have sessions, which are to hear of it
+	m.deliver(nil)
 	m.state = m.state.Successor()
+	m.logged = 0
 	restorer := queue.NewRestorer(m.state)
 	for {
 		key, section, err := r.Next()
@@ -277,7 +311,7 @@ func (m machine) Apply(index, term uint64, batch []byte) error {
 	}
 	m.index = index
 	m.logged += int64(len(batch))
-	if f := m.ownFlight(b); f != nil {
+	if f := m.ownFlight(term, b); f != nil {
 		f.done = true
 		m.publish()
 		return nil
@@ -288,13 +322,17 @@ func (m machine) Apply(index, term uint64, batch []byte) error {
 	if b.Seq == 0 && b.Epoch == m.begun && m.state.Epoch() == b.Epoch {
 		m.lead()
 	}
+	if m.opened && !m.leading && m.snapshotDue() {
+		m.startSnapshot() // who follows keeps its own log short
+	}
 	return nil
 }
 
 // ownFlight returns the turn that b is the batch of, if this node made it in the
-// epoch that lasts: its records were applied when they were decided.
-func (m machine) ownFlight(b queue.Batch) *flight {
-	if !m.leading {
+// epoch that lasts: its records were applied when they were decided. Under another
+// term it is void, here as on every node.
+func (m machine) ownFlight(term uint64, b queue.Batch) *flight {
+	if !m.leading || term != 0 && term != b.Epoch {
 		return nil
 	}
 	for i := range m.flights {

@@ -7,11 +7,14 @@ import (
 	"github.com/millrace/millrace/internal/queue"
 )
 
-// snapshotDue says whether enough was logged since the last snapshot, or the log
-// needs one to have room again. As much as the last one wrote is enough, so that
+// snapshotDue says whether a snapshot is to be taken: enough was logged since the
+// last one, or the log needs one to have room again. As much as the last one wrote is enough, so that
 // snapshots at most double what is written, whatever jobs there are. mu is held.
 func (e *Engine) snapshotDue() bool {
-	if e.logged > max(e.opts.SnapshotBytes, e.written) {
+	switch {
+	case e.viewing || e.closing:
+		return false
+	case e.logged > max(e.opts.SnapshotBytes, e.written):
 		return true
 	}
 	return e.logged > 0 && e.log.Room() != RoomForAll && e.state.Now()-e.tried > int64(time.Second)
@@ -31,9 +34,14 @@ func (e *Engine) takeSnapshot() {
 	}
 	e.holding = false
 	e.changed.Broadcast()
-	if !e.leading {
-		return
+	if e.leading {
+		e.startSnapshot()
 	}
+}
+
+// startSnapshot takes a view, while nothing is uncommitted, and has it stored in
+// the background. mu is held.
+func (e *Engine) startSnapshot() {
 	view := e.state.View()
 	logged := e.logged
 	e.viewing, e.logged, e.tried = true, 0, e.state.Now()

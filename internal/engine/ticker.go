@@ -35,6 +35,11 @@ func (e *Engine) arm() {
 	e.ticker.timer.Reset(max(breath, time.Duration(at-e.clock.now())))
 }
 
+func (e *Engine) startTicker() {
+	e.ticker.done = make(chan struct{})
+	go e.tick()
+}
+
 // tick runs a turn whenever the timer fires.
 func (e *Engine) tick() {
 	defer close(e.ticker.done)
