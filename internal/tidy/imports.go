@@ -18,6 +18,7 @@ var allowed = map[string][]string{
 	"internal/netserve":          {"internal/engine", "internal/queue"},
 	"internal/netserve/nettest":  {"internal/engine", "internal/netserve", "internal/queue"},
 	"internal/wal":               {"internal/engine", "internal/vfs"},
+	"internal/replica":           {"internal/engine", "internal/vfs", "internal/wal"},
 	"internal/engine":            {"internal/queue"},
 	"internal/engine/enginetest": {"internal/engine", "internal/queue"},
 	"internal/sim":               {"internal/engine", "internal/queue", "internal/vfs", "internal/wal"},
