@@ -55,7 +55,7 @@ func ReadGearmand(args []string, getenv func(string) string) (Gearmand, error) {
 
 func newGearmand(getenv func(string) string) *gearmand {
 	g := &Gearmand{Options: Defaults(func(string) string { return "" }), LogFile: "stderr"}
-	g.Beanstalk, g.Memcache.Address = Off, Off
+	g.Beanstalk, g.Memcache.Address, g.FinishOnUSR1 = Off, Off, true
 	g.Data = NoData
 	g.InsecurePublic = true // what stands in for gearmand listens where it did
 	g.LogLevel = "error"

@@ -43,6 +43,7 @@ type Options struct {
 	User          string                 // to become once the addresses are bound, or ""
 	Verbose       bool                   // say on stdout what was bound, as `beanstalkd -V` does
 	ClockOffset   time.Duration          // added to the wall clock, for tests of clock jumps
+	FinishOnUSR1  bool                   // SIGUSR1 ends the server when the jobs that run are done, as gearmand's does
 	Given         func(name string) bool // whether an option was given; nil: all were
 	ClockFile     string                 // holds another such offset, for jumps while the server runs
 	SnapshotBytes int64                  // logged between two snapshots; 0: the engine's default

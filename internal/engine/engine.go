@@ -164,6 +164,13 @@ func (e *Engine) Failed() error {
 	return e.failed
 }
 
+// Running is how many jobs are reserved.
+func (e *Engine) Running() uint64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state.Counts().Reserved
+}
+
 // Digest sums up the facts, see queue.State.Digest.
 func (e *Engine) Digest() [32]byte {
 	e.mu.Lock()

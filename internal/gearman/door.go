@@ -10,6 +10,7 @@ package gearman
 
 import (
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/internal/netserve"
@@ -68,9 +69,14 @@ type Door struct {
 	opts     Options
 	prefix   string // of handles, with the colon before the number
 	registry registry
+	quiet    atomic.Bool // workers are given no more jobs
 }
 
 var _ netserve.Door = (*Door)(nil)
+
+// Quiet has workers told from now on that there are no jobs, for good: what they are
+// at, they finish.
+func (d *Door) Quiet() { d.quiet.Store(true) }
 
 // New makes a door.
 func New(o Options) *Door {

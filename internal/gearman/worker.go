@@ -127,7 +127,7 @@ func (c *conn) preSleep(r *request) {
 func (c *conn) grab(r *request) {
 	c.asleep = false
 	q := queue.Request{Op: queue.OpReserve, Seq: seqOwed, TTR: -1}
-	if len(c.timeouts) == 0 {
+	if len(c.timeouts) == 0 || c.door.quiet.Load() {
 		q.Queue = noQueue
 	}
 	if r.cmd != cmdGrabJob {

@@ -46,18 +46,6 @@ var workloads = []struct {
 	{"incr", "incr n 1\r\n", "q/", 16},
 }
 
-// Putting and taking allocate nothing; what else does, does so for what it keeps.
-func TestAllocations(t *testing.T) {
-	for _, w := range workloads {
-		turn := pipeline(t, Options{Prefix: w.prefix})
-		turn([]byte("set n 0 0 1\r\n0\r\n"))
-		in := []byte(strings.Repeat(w.in, 16))
-		if n := testing.AllocsPerRun(500, func() { turn(in) }); n > w.most+1 { // the output's buffer grows
-			t.Errorf("%s: %.1f allocations for 16, want %v at most", w.name, n, w.most)
-		}
-	}
-}
-
 // BenchmarkPipeline is what the door and the engine cost, without sockets: 16 at a
 // time, a turn for them.
 func BenchmarkPipeline(b *testing.B) {

@@ -61,6 +61,7 @@ type driver struct {
 	spare    []*conn
 	touched  []*conn // took part in this turn
 	toFlush  []*conn
+	flushed  []*conn // storage for the next toFlush
 	held     held
 
 	reading waits // for the rest of a request

@@ -7,7 +7,7 @@ import (
 
 // pending says that another turn has work without any new event.
 func (d *driver) pending() bool {
-	return d.requests > 0 || len(d.touched) > 0 || len(d.fed) > 0 && !d.port.Congested()
+	return d.requests > 0 || len(d.touched) > 0 || len(d.toFlush) > 0 || len(d.fed) > 0 && !d.port.Congested()
 }
 
 // turn feeds what has arrived, runs the requests until nothing moves, and flushes
@@ -242,26 +242,40 @@ func (d *driver) flushLater(c *conn) {
 
 // flush sends what is published of every connection that was noted.
 func (d *driver) flush() {
-	for i, c := range d.toFlush {
-		d.toFlush[i] = nil
+	list := d.toFlush
+	d.toFlush = d.flushed[:0]
+	for i, c := range list {
+		list[i] = nil
 		c.flushing = false
 		if !c.gone {
 			d.send(c)
 		}
 	}
-	d.toFlush = d.toFlush[:0]
+	d.flushed = list
 }
 
-// send writes what is published of c's output, and closes c when that was all.
+// sendShare is how much a connection sends in one turn, in bytes: large replies to
+// many must not keep small ones waiting.
+const sendShare = 128 << 10
+
+// send writes what is published of c's output, or its share, and closes c when that
+// was all.
 func (d *driver) send(c *conn) {
 	wasFull := d.full(c)
+	share := sendShare
 	for p := c.out.next(); len(p) > 0; p = c.out.next() {
+		if share == 0 {
+			d.flushLater(c)
+			break
+		}
+		p = p[:min(len(p), share)]
 		n, err := c.sock.write(p)
 		if err != nil {
 			d.close(c)
 			return
 		}
 		c.out.advance(n)
+		share -= n
 		if n < len(p) {
 			if n > 0 || !d.writing.has(c) {
 				d.writing.add(c, d.now)

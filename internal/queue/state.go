@@ -139,6 +139,9 @@ func (s *State) after(d int64) int64 {
 	return s.now + d
 }
 
+// Counts are the jobs of all queues, by phase.
+func (s *State) Counts() Counts { return s.counts }
+
 // Now returns the engine's clock, in ns.
 func (s *State) Now() int64 { return s.now }
 

@@ -18,7 +18,8 @@ const closeTimeout = 10 * time.Second
 
 // Run starts a server, calls ready once it serves, and returns when a signal has
 // ended it: SIGTERM and SIGINT end it in order, a second one at once; SIGUSR1 has
-// it refuse puts. The error is a *StartError, or what went wrong at the end.
+// it refuse puts, or with FinishOnUSR1 ends it when the jobs that run are done. The
+// error is a *StartError, or what went wrong at the end.
 func Run(o config.Options, log *slog.Logger, ready func(*Server)) error {
 	boundGarbage()
 	go giveBack(time.Tick(quiet))
@@ -49,13 +50,35 @@ func (s *Server) serveUntilSignal(signals <-chan os.Signal) bool {
 		case <-s.engine.Down():
 			return false
 		case sig := <-signals:
-			if sig != syscall.SIGUSR1 {
+			switch {
+			case sig != syscall.SIGUSR1:
 				s.log.Info("ending: requests under way are answered; a second signal ends at once", "signal", sig.String())
 				return true
+			case s.o.FinishOnUSR1:
+				return s.finish(signals)
 			}
 			s.Drain()
 		}
 	}
+}
+
+// finish gives out no more jobs and returns when those that run are done, or at the
+// next signal. The result is that of serveUntilSignal.
+func (s *Server) finish(signals <-chan os.Signal) bool {
+	s.gearman.Quiet()
+	s.log.Info("ending when the jobs that run are done; another signal ends at once", "running", s.engine.Running())
+	look := time.NewTicker(50 * time.Millisecond)
+	defer look.Stop()
+	for s.engine.Running() > 0 {
+		select {
+		case <-s.engine.Down():
+			return false
+		case <-signals:
+			return true
+		case <-look.C:
+		}
+	}
+	return true
 }
 
 // end closes the server in order, unless a second signal comes.

@@ -35,13 +35,14 @@ type Server struct {
 	// Where the doors listen; nil: they are off.
 	Beanstalk, Gearman, GearmanHTTP, Memcache, MemcacheKV net.Addr
 
-	o      config.Options
-	log    *slog.Logger
-	held   []io.Closer // locks, given back last
-	wal    *wal.Log    // nil: in memory
-	engine *engine.Engine
-	net    *netserve.Server
-	door   *beanstalk.Door
+	o       config.Options
+	log     *slog.Logger
+	held    []io.Closer // locks, given back last
+	wal     *wal.Log    // nil: in memory
+	engine  *engine.Engine
+	net     *netserve.Server
+	door    *beanstalk.Door
+	gearman *gearman.Door
 }
 
 // Stage is the part of starting that failed.
@@ -154,6 +155,7 @@ func (s *Server) entrances() []entrance {
 		Binlog:     s.binlogStats,
 	})
 	g := gearman.New(s.gearmanOptions())
+	s.gearman = g
 	return []entrance{
 		{s.o.Beanstalk, s.door, &s.Beanstalk, ""},
 		{s.o.Gearman.Address, g, &s.Gearman, s.unasked("gearman")},

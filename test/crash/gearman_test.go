@@ -7,7 +7,10 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os/exec"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -136,4 +139,30 @@ func (g gear) expect(t *testing.T, kind uint32) string {
 		t.Fatalf("packet %d %q (%v), want %d", got, body, err, kind)
 	}
 	return body
+}
+
+// SIGUSR1 ends `millrace gearmand` when the jobs that run are done, as gearmand does;
+// no more are handed out meanwhile.
+func TestGearmanFinishes(t *testing.T) {
+	s := daemon.Listening(t, exec.Command(daemon.Millrace, "gearmand", "-L", "127.0.0.1", "-p", "0", "--verbose", "INFO"))
+	w := dialGear(t, s)
+	w.Write(gearPacket(gearSubmit, "f", "", "one"))
+	w.Write(gearPacket(gearSubmit, "f", "", "two"))
+	w.Write(gearPacket(gearCanDo, "f"))
+	w.Write(gearPacket(gearGrab))
+	w.expect(t, gearCreated)
+	w.expect(t, gearCreated)
+	handle, _, _ := strings.Cut(w.expect(t, gearAssign), "\x00")
+	if err := s.Signal(syscall.SIGUSR1); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.WaitOutput(regexp.MustCompile("ending when the jobs that run are done"), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	w.Write(gearPacket(gearGrab))
+	w.expect(t, gearNoJob)
+	w.Write(gearPacket(gearComplete, handle, ""))
+	if status, err := s.Wait(time.Minute); err != nil || status != 0 {
+		t.Fatalf("it ended with %d (%v)", status, err)
+	}
 }
