@@ -256,7 +256,7 @@ func (d *driver) flush() {
 
 // sendShare is how much a connection sends in one turn, in bytes: large replies to
 // many must not keep small ones waiting.
-const sendShare = 128 << 10
+const sendShare = 64 << 10
 
 // send writes what is published of c's output, or its share, and closes c when that
 // was all.

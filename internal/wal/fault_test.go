@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,17 +19,28 @@ import (
 
 // TestErrorAtEveryOperation fails each operation in turn: nothing is acknowledged
 // after it, nothing is tried again, and what was acknowledged is there after a
-// crash.
+// crash. The disk is broken, or full from then on.
 func TestErrorAtEveryOperation(t *testing.T) {
+	changes := []vfs.Op{vfs.OpCreate, vfs.OpWrite, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir}
+	t.Run("broken", func(t *testing.T) { testErrorAtEveryOperation(t, errors.New("broken"), false, append(changes, vfs.OpRemove)) })
+	t.Run("full", func(t *testing.T) { testErrorAtEveryOperation(t, syscall.ENOSPC, true, changes) })
+}
+
+func testErrorAtEveryOperation(t *testing.T, broken error, lasts bool, ops []vfs.Op) {
+	var mu sync.Mutex
 	failed := map[vfs.Op]int{}
 	for n := int64(1); ; n++ {
 		mem := vfs.NewMem()
 		var count atomic.Int64
-		broken := errors.New("broken")
 		fs := &vfs.Faulty{FS: mem, Hook: func(op vfs.Op, name string) error {
-			if count.Add(1) != n {
+			if lasts && !slices.Contains(ops, op) {
 				return nil
 			}
+			if at := count.Add(1); at < n || at > n && !lasts {
+				return nil
+			}
+			mu.Lock()
+			defer mu.Unlock()
 			failed[op]++
 			return broken
 		}}
@@ -45,7 +57,7 @@ func TestErrorAtEveryOperation(t *testing.T) {
 			break
 		}
 	}
-	for _, op := range []vfs.Op{vfs.OpCreate, vfs.OpWrite, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir, vfs.OpRemove} {
+	for _, op := range ops {
 		if failed[op] == 0 {
 			t.Errorf("no %v failed", op)
 		}

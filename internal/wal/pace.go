@@ -7,8 +7,8 @@ const (
 	perByte    = 2 * time.Nanosecond   // and this for each byte of it
 	stall      = 10 * time.Millisecond // a commit that took this long is not soon forgotten
 
-	warmUp     = 32   // fast commits in a row before the first inline one
-	afterStall = 1000 // the same after a stall
+	warmUp     = 8   // fast commits in a row before the first inline one
+	afterStall = 100 // the same after a stall
 )
 
 // pace decides where batches are committed. Inline, by the caller of Append and
