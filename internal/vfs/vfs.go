@@ -52,7 +52,10 @@ type File interface {
 var ErrLocked = errors.New("held by another process")
 
 // IsNoSpace reports whether err says that the disk, or the owner's share of it, is
-// full.
+// full, and that nothing was changed.
 func IsNoSpace(err error) bool {
+	if errors.As(err, new(unsettled)) {
+		return false
+	}
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

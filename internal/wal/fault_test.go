@@ -22,7 +22,9 @@ import (
 // crash. The disk is broken, or full from then on.
 func TestErrorAtEveryOperation(t *testing.T) {
 	changes := []vfs.Op{vfs.OpCreate, vfs.OpWrite, vfs.OpSync, vfs.OpRename, vfs.OpSyncDir}
-	t.Run("broken", func(t *testing.T) { testErrorAtEveryOperation(t, errors.New("broken"), false, append(changes, vfs.OpRemove)) })
+	t.Run("broken", func(t *testing.T) {
+		testErrorAtEveryOperation(t, errors.New("broken"), false, append(changes, vfs.OpRemove))
+	})
 	t.Run("full", func(t *testing.T) { testErrorAtEveryOperation(t, syscall.ENOSPC, true, changes) })
 }
 
