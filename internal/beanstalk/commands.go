@@ -45,6 +45,7 @@ const (
 	cmdReleaseMS
 	cmdPauseMS
 	cmdClearTube
+	cmdJobDoors
 	commandCount
 )
 
@@ -77,6 +78,7 @@ const (
 	formBatch             // jobs with their tubes, one after another
 	formNames             // YAML list
 	formStats             // YAML map
+	formDoors             // word, door, door
 )
 
 // spec is what there is to know about a command.
@@ -137,6 +139,7 @@ var commands = [commandCount]spec{
 	cmdReleaseMS:    {word: "release-ms ", args: argIDPriDelay, unit: ms, op: queue.OpRelease, reply: "RELEASED\r\n", as: cmdRelease, extension: true},
 	cmdPauseMS:      {word: "pause-ms ", args: argNameDelay, unit: ms, op: queue.OpPause, reply: "PAUSED\r\n", as: cmdPauseTube, extension: true},
 	cmdClearTube:    {word: "clear-tube ", args: argName, op: queue.OpPurge, form: formN, reply: "CLEARED ", extension: true, alone: true},
+	cmdJobDoors:     {word: "job-doors ", args: argID, op: queue.OpJobStats, form: formDoors, reply: "DOORS ", extension: true},
 }
 
 // name is the command's as stats spells it.

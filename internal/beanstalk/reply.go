@@ -3,6 +3,7 @@ package beanstalk
 import (
 	"strconv"
 
+	"github.com/millrace/millrace/internal/netserve"
 	"github.com/millrace/millrace/internal/queue"
 )
 
@@ -19,7 +20,7 @@ const (
 	wordHello = "HELLO millrace "
 	wordBatch = "BATCH "
 	// extensionNames is what hello says this version can do.
-	extensionNames = " put-ms release-ms reserve-ms pause-ms put-batch reserve-batch clear-tube"
+	extensionNames = " put-ms release-ms reserve-ms pause-ms put-batch reserve-batch clear-tube job-doors"
 )
 
 // errorWord gives an error of the queue its word.
@@ -123,9 +124,20 @@ func (c *conn) reply(s *spec, r *queue.Result) {
 			c.becomeWorker()
 		}
 		c.replyJob(s.reply, r, tube)
+	case formDoors:
+		info := r.Info.(*queue.JobStats)
+		c.out.String(s.reply + doorName(info.PutBy) + " " + doorName(info.HeldBy) + "\r\n")
 	case formNames, formStats:
 		c.replyYAML(r.Info)
 	}
+}
+
+// doorName is a door's name; "-" when it is not known, or nobody took the job yet.
+func doorName(s queue.Source) string {
+	if name := netserve.SourceName(s); name != "" {
+		return name
+	}
+	return "-"
 }
 
 // replyError writes the word for err. When the outcome is unknown there is no
