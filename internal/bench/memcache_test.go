@@ -93,11 +93,13 @@ func TestMemcache(t *testing.T) {
 				t.Errorf("%s: nothing was measured: %+v", row.Scenario, row.Result)
 			}
 		}
+		q.mu.Lock()
 		for key, jobs := range q.jobs {
 			if len(jobs) > 0 {
 				t.Errorf("depth %d: %d jobs were left in %s", depth, len(jobs), key)
 			}
 		}
+		q.mu.Unlock()
 	}
 }
 

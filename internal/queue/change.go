@@ -44,6 +44,10 @@ func (s *State) execRelease(sess *session, r *Request) {
 		s.answer(sess, r.Seq, Result{Err: ErrNotFound})
 		return
 	}
+	if j.is(jobOrphan) {
+		s.delete(sess, r, j) // nobody waits for it any more
+		return
+	}
 	rec := record{
 		kind: recordRelease, id: j.id, pri: r.Pri, delay: int64(r.Delay), releases: j.releases + 1,
 		local: j.is(jobVolatile),
