@@ -88,7 +88,10 @@ func (l *loop) acceptAll() {
 // level-triggered, so the others come with the next turn.
 func (l *loop) accept(s *doorstep) {
 	for range acceptsPerTurn {
-		fd, sa, err := syscall.Accept4(s.fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+		fd, sa, err := -1, syscall.Sockaddr(nil), error(syscall.EMFILE)
+		if !l.srv.crowded() {
+			fd, sa, err = syscall.Accept4(s.fd, syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC)
+		}
 		switch err {
 		case nil:
 			s.trouble.over()

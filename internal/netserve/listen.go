@@ -121,7 +121,7 @@ func bindUnix(path string) (net.Listener, error) {
 func (s *Server) accept(l *listener) {
 	var trouble complaint
 	for {
-		nc, err := l.Accept()
+		nc, err := s.acceptOne(l)
 		if err != nil {
 			if s.rest(acceptPause) {
 				return
@@ -137,6 +137,14 @@ func (s *Server) accept(l *listener) {
 		}
 		s.crew.streams.Go(func() { s.crew.serve(nc, from, l) })
 	}
+}
+
+// acceptOne waits for a connection.
+func (s *Server) acceptOne(l *listener) (net.Conn, error) {
+	if s.crowded() {
+		return nil, syscall.EMFILE
+	}
+	return l.Accept()
 }
 
 // acceptPause is how long accepting rests after it failed, as it does when the

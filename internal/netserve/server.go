@@ -42,6 +42,7 @@ type Options struct {
 type Server struct {
 	o     Options
 	gate  gate
+	room  int // connections that there are descriptors for
 	start time.Time
 
 	mu        sync.Mutex
@@ -79,6 +80,7 @@ func New(o Options) *Server {
 	return &Server{
 		o:        o,
 		gate:     gate{max: o.MaxConns, perAddress: o.MaxConnsPerAddress},
+		room:     descriptorRoom(),
 		start:    time.Now(),
 		stopping: make(chan struct{}),
 	}

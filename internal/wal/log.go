@@ -98,7 +98,10 @@ func lockDir(fsys vfs.FS, dir string) (io.Closer, error) {
 	if errors.Is(err, vfs.ErrLocked) {
 		return nil, fmt.Errorf("the data directory %s is in use by another process: stop that one, or choose another directory", dir)
 	}
-	return lock, err
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the data directory: %w: the user the server runs as must be able to write there", err)
+	}
+	return lock, nil
 }
 
 func (l *Log) checkFormat() error {

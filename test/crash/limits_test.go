@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"strconv"
 	"strings"
 	"testing"
@@ -165,4 +166,32 @@ func pipeline(t *testing.T, c *conn, n int, request func(i int) string, wants ..
 	if err := <-sent; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestDescriptors has more clients than descriptors. Those that are connected are
+// served, with snapshots and all, and as some leave, others get in.
+func TestDescriptors(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := daemon.ServeCommand(dir, "--snapshot-bytes=64KiB")
+	sh := append([]string{"-c", `ulimit -n 80; exec "$0" "$@"`}, cmd.Args...)
+	s := daemon.Listening(t, exec.Command("/bin/sh", sh...))
+	c := connect(t, s.Addr)
+	c.must(t, "USING default", "use default")
+	var crowd []*conn
+	for range 200 {
+		crowd = append(crowd, connect(t, s.Addr))
+	}
+	jobs := newStock()
+	for range 500 {
+		if answer, err := jobs.put(c, strings.Repeat("x", 1000)); err != nil || answer != "" {
+			t.Fatalf("put: %q, %v:\n%s", answer, err, s.Output())
+		}
+	}
+	for _, other := range crowd {
+		other.Close()
+	}
+	connect(t, s.Addr).must(t, "USING default", "use default")
+	s.Kill()
+	jobs.check(t, connect(t, daemon.Serve(t, dir).Addr))
 }
