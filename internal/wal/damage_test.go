@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"strings"
@@ -25,6 +26,9 @@ func copyOf(t testing.TB, mem *vfs.Mem) (*vfs.Mem, map[string][]byte) {
 	for _, name := range names {
 		path := filepath.Join(testDir, name)
 		b, err := mem.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return copyOf(t, mem) // recycled under another name meanwhile
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
