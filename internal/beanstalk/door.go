@@ -22,7 +22,6 @@ import (
 // Defaults and limits of beanstalkd.
 const (
 	DefaultMaxJobSize = 1<<16 - 1 // bytes of a job's body, without -z
-	LimitMaxJobSize   = 1 << 30   // the most that -z may ask for
 )
 
 // defaultMaxWatched bounds what one connection can make the server remember.
